@@ -1,0 +1,207 @@
+"""What a provider must be able to do; provider-neutral and free of mitmproxy.
+
+One exchange goes: ``plan`` -> (the request is sent) -> ``judge`` -> perhaps ``plan`` again with
+another account -> ``before_commit`` -> ``observe`` for each event -> exactly one ``after``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from addons.errors import ClientError
+
+if TYPE_CHECKING:
+    from addons.exchange import Exchange
+    from addons.front.routes import Route
+
+type HeaderList = list[tuple[bytes, bytes]]
+"""Ordered, with the letter case that goes on the wire."""
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """A complete request, ready to be sent; it replaces the client's as a whole or not at all.
+
+    Attributes:
+        authority: value of ``host``/``:authority``; not part of ``headers``.
+        headers: in wire order. For HTTP/1.1 a ``host`` entry marks the place of that header; it is
+            put first where there is none.
+        body: raw bytes as they go out (already compressed when the headers say so).
+        http2: offer ``h2`` to the server. False for WebSocket upgrades.
+        lane: requests with different lanes never share an upstream connection (an account's
+            opaque handle, say). Never sent.
+    """
+
+    method: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    authority: str
+    headers: HeaderList
+    body: bytes = b""
+    http2: bool = True
+    lane: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send this request natively. ``summary`` (JSON-like) is shown in the flow's comment."""
+
+    request: UpstreamRequest
+    account: str
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Answer with a body that the provider produces; closing ``body`` cancels the work."""
+
+    status: int
+    headers: HeaderList
+    body: AsyncIterator[bytes]
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with an error; rendered in the client's protocol."""
+
+    error: ClientError
+
+
+type Plan = Forward | Generated | Refuse
+
+
+# --- what came back, and what to do about it -----------------------------------------------------
+
+
+class Ended(StrEnum):
+    """How far an answer has come when it is judged."""
+
+    OPEN = "open"  # more bytes may follow
+    COMPLETE = "complete"  # the body has ended well
+    BROKEN = "broken"  # connect failure, reset, timeout: nothing more will come
+    WAITED = "waited"  # open, but the limit of bytes or seconds for a verdict is reached
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of an upstream answer when it is judged.
+
+    Attributes:
+        status: None when no headers came (connect failed, reset before headers).
+        body: decoded body bytes so far (content-encoding undone).
+        ended: see :class:`Ended`.
+        error: transport error text when ``ended`` is BROKEN.
+    """
+
+    status: int | None
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    body: bytes = b""
+    ended: Ended = Ended.OPEN
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Give it to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """No verdict yet: more bytes are needed. An answer that is not OPEN must not be held."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextAccount:
+    """Try another account; this one is not asked again for ``cooldown`` seconds.
+
+    ``scope`` says what cools: the account, the account for this model, or nothing.
+    ``error`` is what the client is told when no account is left.
+    """
+
+    reason: str
+    cooldown: float
+    error: ClientError
+    scope: str = "account"  # account | model | none
+
+
+@dataclass(frozen=True, slots=True)
+class SameAccount:
+    """Try the same account again after ``after`` seconds (bounded by the exchange's budget)."""
+
+    reason: str
+    error: ClientError
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshCredentials:
+    """The account's credentials are stale: reload or refresh them, then try it once more."""
+
+    reason: str
+    error: ClientError
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Tell the client. ``error`` None: the upstream's own answer is given as it is."""
+
+    reason: str
+    error: ClientError | None = None
+
+
+type Verdict = Commit | Hold | NextAccount | SameAccount | RefreshCredentials | Fail
+
+
+class Outcome(StrEnum):
+    """How an exchange ended; exactly one per exchange."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TRUNCATED = "truncated"
+    CLIENT_LEFT = "client_left"
+
+
+class Provider(Protocol):
+    """One upstream family."""
+
+    name: str
+
+    def routes(self) -> Sequence[Route]:
+        """The requests that this provider serves."""
+
+    async def plan(self, exchange: Exchange) -> Plan:
+        """Called before every attempt; the verdict on the last one is in ``exchange.attempts``."""
+
+    def judge(self, exchange: Exchange, answer: Answer) -> Verdict:
+        """Pure and quick: called on headers and again for each piece of a held body."""
+
+    async def before_commit(self, exchange: Exchange) -> None:
+        """The answer is about to be given to the client."""
+
+    def observe(self, exchange: Exchange, event: dict[str, Any]) -> None:
+        """An event of a committed answer: usage, ids, limits."""
+
+    def restore(self, exchange: Exchange, event: dict[str, Any]) -> bool:
+        """Undo in a response object what ``plan`` moved in the request; True when changed."""
+
+    def client_frame(self, exchange: Exchange, text: bytes) -> bytes:
+        """A WebSocket text message of the client, as it goes upstream.
+
+        Raises:
+            ClientError: the message is refused; nothing goes upstream.
+        """
+
+    def server_frame(self, exchange: Exchange, text: bytes) -> bytes:
+        """A WebSocket text message of the upstream, as it goes to the client."""
+
+    async def after(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Exactly once, at the end."""
