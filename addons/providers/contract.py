@@ -125,12 +125,14 @@ class NextAccount:
 
     ``scope`` says what cools: the account, the account for this model, or nothing.
     ``error`` is what the client is told when no account is left.
+    ``backoff``: nobody said how long, so ``cooldown`` is the first step of an exponential one.
     """
 
     reason: str
     cooldown: float
     error: ClientError
     scope: str = "account"  # account | model | none
+    backoff: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,9 @@ class Provider(Protocol):
 
     name: str
 
+    observed_events: frozenset[str]
+    """Types of the events that ``observe`` and ``restore`` want to see; others pass unparsed."""
+
     def routes(self) -> Sequence[Route]:
         """The requests that this provider serves."""
 
@@ -184,6 +189,11 @@ class Provider(Protocol):
     def judge(self, exchange: Exchange, answer: Answer) -> Verdict:
         """Pure and quick: called on headers and again for each piece of a held body."""
 
+    def explain(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> ClientError | None:
+        """An upstream's own error in neutral form; None where clients know the upstream's form."""
+
     async def before_commit(self, exchange: Exchange) -> None:
         """The answer is about to be given to the client."""
 
@@ -191,7 +201,10 @@ class Provider(Protocol):
         """An event of a committed answer: usage, ids, limits."""
 
     def restore(self, exchange: Exchange, event: dict[str, Any]) -> bool:
-        """Undo in a response object what ``plan`` moved in the request; True when changed."""
+        """Undo in ``event["response"]``, where there is one, what ``plan`` moved in the request.
+
+        True when something was changed.
+        """
 
     def client_frame(self, exchange: Exchange, text: bytes) -> bytes:
         """A WebSocket text message of the client, as it goes upstream.
@@ -202,6 +215,9 @@ class Provider(Protocol):
 
     def server_frame(self, exchange: Exchange, text: bytes) -> bytes:
         """A WebSocket text message of the upstream, as it goes to the client."""
+
+    def error_frame(self, exchange: Exchange, error: ClientError) -> bytes:
+        """A WebSocket text message that tells the client of ``error``."""
 
     async def after(self, exchange: Exchange, outcome: Outcome) -> None:
         """Exactly once, at the end."""

@@ -1,0 +1,116 @@
+"""Who decides about a flow: the contract between ``stream.py`` and the gateway.
+
+``stream.py`` moves bytes and asks; a :class:`Driver` answers. Nothing in here knows mitmproxy's
+layers, only its flows.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from mitmproxy import http
+
+from addons.production import Production
+from addons.providers.contract import Ended
+
+
+class Origin(tuple[str, int]):
+    """A server address that is equal only within one lane and one choice of protocol."""
+
+    lane: str
+    http2: bool
+
+    def __new__(cls, host: str, port: int, lane: str, *, http2: bool) -> Origin:
+        origin = super().__new__(cls, (host, port))
+        origin.lane = lane
+        origin.http2 = http2
+        return origin
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Origin)
+            and tuple(self) == tuple(other)
+            and (self.lane, self.http2) == (other.lane, other.http2)
+        )
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((*self, self.lane, self.http2))
+
+
+class Step(Enum):
+    """What to do with an upstream answer that the client has not seen."""
+
+    COMMIT = "commit"
+    HOLD = "hold"
+    REPLAN = "replan"
+
+
+class Driver(Protocol):
+    """Decides for one flow. Its methods never raise."""
+
+    hold_bytes: int
+    hold_seconds: float
+    header_seconds: float
+    max_request_bytes: int
+    lane: str
+    http2: bool
+    production: Production | None
+    """A body to stream instead of ``flow.response``'s own."""
+    extensions: tuple[str, str]
+    """``sec-websocket-extensions`` as agreed with the client, and with the upstream."""
+
+    def judge(self, ended: Ended, body: list[bytes], error: str) -> Step:
+        """Look at ``flow.response`` and the body so far. ``HOLD`` only while ``ended`` is OPEN."""
+
+    async def replan(self, replan: Replan) -> None:
+        """Set ``flow.request`` (to be sent again) or ``flow.response`` (to be given)."""
+
+    def cut_short(self, message: str) -> bytes:
+        """Last bytes for a client whose stream breaks: an error event of its protocol, or none."""
+
+    def refuse_body(self) -> None:
+        """The client's body is too large: set ``flow.response``."""
+
+
+@dataclass(eq=False)
+class Replan:
+    """An answer that was not committed, and the wait for what comes instead."""
+
+    flow: http.HTTPFlow
+    driver: Driver
+    body: bytes
+    ended: Ended
+    error: str = ""
+    left: Callable[[], object] | None = None
+    """Set while the driver waits; called when the client leaves."""
+
+
+_drivers: weakref.WeakKeyDictionary[http.HTTPFlow, Driver] = weakref.WeakKeyDictionary()
+_origin_form: weakref.WeakSet[http.HTTPFlow] = weakref.WeakSet()
+
+
+def is_origin_form(flow: http.HTTPFlow) -> bool:
+    """Whether the client spoke to this port as to a server, not as to a proxy."""
+    return flow in _origin_form
+
+
+def drive(flow: http.HTTPFlow, driver: Driver) -> None:
+    """From now on ``driver`` decides about ``flow``. To be called in its ``requestheaders``."""
+    _drivers[flow] = driver
+
+
+def driver_of(flow: http.HTTPFlow) -> Driver | None:
+    """Who decides about ``flow``; None for traffic that floway leaves alone."""
+    return _drivers.get(flow)
+
+
+def mark_origin_form(flow: http.HTTPFlow) -> None:
+    """Remember that the request line named no host."""
+    _origin_form.add(flow)
