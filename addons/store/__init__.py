@@ -1,0 +1,1 @@
+"""What floway remembers: see :mod:`addons.store.contract`."""
