@@ -16,7 +16,7 @@ PROTOCOLS: Final[Mapping[str, ClientProtocol]] = MappingProxyType(
 )
 
 
-def protocol(name: str) -> ClientProtocol:
+def get(name: str) -> ClientProtocol:
     """The protocol that a route names.
 
     Raises:
