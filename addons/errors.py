@@ -5,6 +5,9 @@ A :class:`ClientError` is protocol-neutral: a front module renders it in the cli
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class FlowayError(Exception):
     """Base of all errors that floway raises itself."""
@@ -21,6 +24,8 @@ class ClientError(FlowayError):
         kind: error class in OpenAI's words (``invalid_request_error``, ``authentication_error``,
             ``rate_limit_error``, ``api_error``); derived from the status when not given.
         retry_after: seconds after which trying again makes sense.
+        details: further JSON members of the error object, where a client reads some (when a
+            limit resets, say); a protocol that has no place for them leaves them out.
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class ClientError(FlowayError):
         param: str | None = None,
         kind: str | None = None,
         retry_after: float | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -40,6 +46,7 @@ class ClientError(FlowayError):
         self.param = param
         self.kind = kind or _kind(status)
         self.retry_after = retry_after
+        self.details: Mapping[str, Any] = details or {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.status}, {self.code!r}, {self.message!r})"

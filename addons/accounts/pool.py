@@ -1,0 +1,277 @@
+"""Which of a provider's accounts serves a request. A pure state machine: no clock, no storage.
+
+A conversation stays on its account while that can serve; new ones go round. What is learned from
+answers comes in through :meth:`Pool.succeeded`, :meth:`Pool.cool` and :meth:`Pool.back_off`.
+All times are unix seconds, so that they outlive the process.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from addons.accounts.affinity import Affinity
+from addons.accounts.cooldowns import Cooldown, Cooldowns
+from addons.accounts.model import Account, AccountState
+from addons.accounts.wording import duration, moment
+from addons.errors import ClientError
+
+_TENTATIVE_TTL = 300.0
+_TENTATIVE_LIMIT = 10_000
+_NAMED = 5
+"""Accounts that a client's error names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Why one account can't serve now. ``until`` None: time alone does not mend it."""
+
+    account: Account
+    reason: str
+    until: float | None
+    error: ClientError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllCooling:
+    """No account can serve.
+
+    Attributes:
+        earliest: unix seconds at which one can again; None when none will by itself.
+        reasons: one for each account.
+    """
+
+    earliest: float | None
+    reasons: tuple[Unavailable, ...]
+
+    def client_error(self, model: str, now: float) -> ClientError:
+        """One answer for the client: which accounts, why, until when."""
+        if not self.reasons:
+            return ClientError(
+                503, "no_accounts", "No account is configured; add one, or use the sandbox."
+            )
+        shared = self._shared_error()
+        if shared is not None and shared.status not in (429, 503):
+            return shared  # not about waiting: every account refuses the request as such
+        told = "; ".join(_told(each, now) for each in self.reasons[:_NAMED])
+        if len(self.reasons) > _NAMED:
+            told += f"; and {len(self.reasons) - _NAMED} more"
+        if self.earliest is None:
+            return ClientError(
+                503, "no_usable_account", f"No account can serve {model or 'this'}: {told}."
+            )
+        wait = max(0.0, self.earliest - now)
+        details = dict(shared.details) if shared is not None else {}
+        if "resets_at" in details:
+            details |= {"resets_at": int(self.earliest), "resets_in_seconds": int(wait)}
+        return ClientError(
+            429,
+            shared.code if shared is not None else "all_accounts_cooling",
+            f"No account can serve {model or 'this'} before {moment(self.earliest)} "
+            f"(in {duration(wait)}): {told}.",
+            kind=shared.kind if shared is not None else None,
+            retry_after=wait,
+            details=details,
+        )
+
+    def _shared_error(self) -> ClientError | None:
+        """The error that every account gave, of the one that is ready first; None if they differ.
+
+        Clients act on its code: they stop at a used-up limit and try again after an overload.
+        """
+        soonest = min(self.reasons, key=lambda each: each.until or float("inf")).error
+        if soonest is None:
+            return None
+        for each in self.reasons:
+            if each.error is None or each.error.code != soonest.code:
+                return None
+        return soonest
+
+
+def _told(each: Unavailable, now: float) -> str:
+    until = "" if each.until is None else f", for {duration(each.until - now)}"
+    return f"{each.account.label}: {each.reason}{until}"
+
+
+class Strategy(Protocol):
+    """In which order accounts are asked for a new conversation."""
+
+    def update(self, handles: Iterable[str]) -> None:
+        """The accounts there are."""
+
+    def order(self) -> Iterator[str]:
+        """Handles, the best first."""
+
+    def chosen(self, handle: str) -> None:
+        """This one serves a new conversation."""
+
+
+class RoundRobin:
+    """The account that was chosen longest ago comes first; accounts may come and go."""
+
+    def __init__(self) -> None:
+        self._rotation: OrderedDict[str, None] = OrderedDict()
+
+    def update(self, handles: Iterable[str]) -> None:
+        wanted = list(handles)
+        keep = set(wanted)
+        for handle in [handle for handle in self._rotation if handle not in keep]:
+            del self._rotation[handle]
+        for handle in wanted:
+            self._rotation.setdefault(handle, None)
+
+    def order(self) -> Iterator[str]:
+        return iter(self._rotation)
+
+    def chosen(self, handle: str) -> None:
+        self._rotation.move_to_end(handle)
+
+
+class Pool:
+    """The accounts of one provider.
+
+    Args:
+        accounts: in the order in which they are first asked.
+        strategy: for new conversations; round robin by default.
+    """
+
+    def __init__(
+        self,
+        accounts: Iterable[Account] = (),
+        *,
+        strategy: Strategy | None = None,
+        cooldowns: Cooldowns | None = None,
+        affinity: Affinity | None = None,
+    ) -> None:
+        self.cooldowns = cooldowns if cooldowns is not None else Cooldowns()
+        self.affinity = affinity if affinity is not None else Affinity()
+        self._strategy: Strategy = strategy if strategy is not None else RoundRobin()
+        self._accounts: dict[str, Account] = {}
+        # The choice for a conversation whose first answer is still under way. A client's main
+        # and title request run at the same time; they must not end on two accounts.
+        self._tentative: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self.replace(accounts)
+
+    @property
+    def accounts(self) -> list[Account]:
+        return list(self._accounts.values())
+
+    def account(self, handle: str) -> Account | None:
+        return self._accounts.get(handle)
+
+    def replace(self, accounts: Iterable[Account]) -> None:
+        """The accounts from now on. What is known of one goes by its handle and stays.
+
+        Raises:
+            ValueError: two accounts have one handle.
+        """
+        given: dict[str, Account] = {}
+        for account in accounts:
+            if account.handle in given:
+                raise ValueError(
+                    f"accounts {given[account.handle].label!r} and {account.label!r} are the same"
+                )
+            given[account.handle] = account
+        self._accounts = given
+        self._strategy.update(given)
+
+    def choose(
+        self, conversation: str, model: str, now: float, exclude: Collection[str] = ()
+    ) -> Account | AllCooling:
+        """The account for one attempt.
+
+        Args:
+            conversation: its key; "" for a request that belongs to none.
+            exclude: handles that this exchange has tried.
+        """
+        for handle in self._preferred(conversation, now):
+            account = self._accounts.get(handle)
+            if account is not None and self._obstacle(account, model, now, exclude) is None:
+                return account
+        for handle in self._strategy.order():
+            account = self._accounts[handle]
+            if self._obstacle(account, model, now, exclude) is None:
+                self._strategy.chosen(handle)
+                self._remember_choice(conversation, handle, now)
+                return account
+        reasons = tuple(
+            each
+            for account in self._accounts.values()
+            if (each := self._obstacle(account, model, now, exclude)) is not None
+        )
+        times = [each.until for each in reasons if each.until is not None]
+        return AllCooling(min(times, default=None), reasons)
+
+    def succeeded(
+        self, conversation: str, account: Account, model: str, now: float, *, started: float
+    ) -> None:
+        """An attempt that began at ``started`` gave an answer: bind the conversation to it.
+
+        A result that comes late neither undoes a newer binding nor ends an open cooldown.
+        """
+        self.cooldowns.succeeded(account.handle, model, started, now)
+        if not conversation or account.handle not in self._accounts:
+            return
+        if self.affinity.bind(conversation, account.handle, started, now):
+            self._tentative.pop(conversation, None)
+
+    def cool(
+        self,
+        account: Account,
+        model: str | None,
+        until: float,
+        reason: str,
+        *,
+        now: float,
+        error: ClientError | None = None,
+    ) -> Cooldown:
+        """Don't ask it before ``until``, for one model or (None) for any; never shortens."""
+        return self.cooldowns.set(account.handle, model, until, reason, now=now, error=error)
+
+    def back_off(
+        self,
+        account: Account,
+        model: str | None,
+        first: float,
+        reason: str,
+        *,
+        now: float,
+        error: ClientError | None = None,
+    ) -> Cooldown:
+        """As :meth:`cool` when nobody said how long: ``first`` seconds, doubling in a row."""
+        return self.cooldowns.back_off(account.handle, model, first, reason, now=now, error=error)
+
+    def _preferred(self, conversation: str, now: float) -> Iterator[str]:
+        if not conversation:
+            return
+        binding = self.affinity.get(conversation, now)
+        if binding is not None:
+            yield binding.handle
+        tentative = self._tentative.get(conversation)
+        if tentative is not None and now - tentative[1] <= _TENTATIVE_TTL:
+            yield tentative[0]
+
+    def _remember_choice(self, conversation: str, handle: str, now: float) -> None:
+        if not conversation:
+            return
+        self._tentative[conversation] = (handle, now)
+        self._tentative.move_to_end(conversation)
+        while len(self._tentative) > _TENTATIVE_LIMIT:
+            self._tentative.popitem(last=False)
+
+    def _obstacle(
+        self, account: Account, model: str, now: float, exclude: Collection[str]
+    ) -> Unavailable | None:
+        """Why an account can't serve; None when it can."""
+        if account.state is not AccountState.READY:
+            return Unavailable(account, account.reason or account.state.value, None)
+        if not account.serves(model):
+            return Unavailable(account, f"does not serve {model}", None)
+        cooldown = self.cooldowns.of(account.handle, model, now)
+        if cooldown is not None:
+            return Unavailable(account, cooldown.reason, cooldown.until, cooldown.error)
+        if account.handle in exclude:
+            return Unavailable(account, "tried for this request", now)
+        return None

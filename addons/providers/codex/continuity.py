@@ -1,0 +1,182 @@
+"""What tells that two requests belong to one conversation: caller's signals, else the content.
+
+Pure. A signal's text never goes upstream; ids are derived from it (:mod:`.ids`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from addons.providers.codex import ids
+
+type Json = dict[str, Any]
+
+SESSION_HEADERS = (
+    "session-id",
+    "session_id",
+    "x-session-id",
+    "x-session-affinity",
+    "x-claude-code-session-id",
+    "conversation-id",
+    "conversation_id",
+)
+"""Headers that name a client's session, best first (issue "Identity and continuity" §1)."""
+
+SEPARATOR = "\u0001"
+"""Between instructions and first items in a content digest: "" + X is not X + ""."""
+
+_UNSTABLE_MEMBERS = frozenset({"id", "status", "internal_chat_message_metadata_passthrough"})
+"""Members of an item that a client may add or change when it sends the same message again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A caller's own name for the conversation, in any form.
+
+    Attributes:
+        source: where it was found, e.g. ``prompt_cache_key`` or ``header x-session-id``.
+        value: the caller's text; private to floway.
+        session: it names a client session, in which side requests with other system prompts
+            may run; False for a cache key, which names one conversation.
+    """
+
+    source: str
+    value: str
+    session: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Digests that recognise a thread inside a session, without keeping any text.
+
+    Attributes:
+        prompt: instructions and everything before the first user message; "" when there is none.
+        opening: the first user message (or a leading compaction item); "" when there is none.
+        turn: number and text of the last user message: the same for all requests of one turn.
+        tools: whether the request offers tools.
+    """
+
+    prompt: str = ""
+    opening: str = ""
+    turn: str = ""
+    tools: bool = False
+
+
+def signals(headers: Mapping[str, str], body: Json, client_metadata: Json) -> Iterator[Signal]:
+    """Usable signals, best first. ``headers``: by lower-case name."""
+    key = body.get("prompt_cache_key")
+    if isinstance(key, str) and ids.usable(key.strip()):
+        yield Signal("prompt_cache_key", key.strip(), session=False)
+    for name in SESSION_HEADERS:
+        value = headers.get(name, "").strip()
+        if ids.usable(value):
+            yield Signal(f"header {name}", value, session=True)
+    given = client_metadata.get("session_id")
+    if isinstance(given, str) and ids.usable(given.strip()):
+        yield Signal("client_metadata.session_id", given.strip(), session=True)
+
+
+def content_key(body: Json) -> str | None:
+    """Digest of the part of a stateless conversation that every turn repeats; None without any.
+
+    SHA-256 over the instructions, U+0001 and the canonical JSON of the first items: up to and
+    with the first user message, because clients whose system prompt is an item would otherwise
+    have one id for all conversations; a leading compaction item stands alone. Canonical means
+    that a plain string input, a string content and added item ids make no difference.
+    """
+    items = _items(body)
+    if not items:
+        return None
+    opening = [_canonical(item) for item in items[: _opening_end(items)]]
+    text = _instructions(body) + SEPARATOR + _dump(opening)
+    return ids.digest("content", text).hex()
+
+
+def signature(body: Json) -> Signature:
+    """See :class:`Signature`."""
+    items = _items(body)
+    end = _opening_end(items)
+    before = [_canonical(item) for item in items[: end - 1] if not _is_tools(item)] if end else []
+    prompt = _instructions(body)
+    has_prompt = bool(prompt or before)
+    turns, last = 0, None
+    for item in items:
+        if _is_user(item):
+            turns, last = turns + 1, item
+    return Signature(
+        prompt=ids.digest("prompt", prompt, _dump(before)).hex() if has_prompt else "",
+        opening=ids.digest("opening", _dump(_canonical(items[end - 1]))).hex() if end else "",
+        turn=ids.digest("turn", str(turns), _dump(_canonical(last))).hex() if turns else "",
+        tools=bool(body.get("tools")) or any(_is_tools(item) for item in items[:2]),
+    )
+
+
+def _items(body: Json) -> Sequence[Any]:
+    given = body.get("input")
+    if isinstance(given, str):
+        return [given] if given else []
+    return given if isinstance(given, list) else []
+
+
+def _opening_end(items: Sequence[Any]) -> int:
+    """How many leading items belong to the opening."""
+    for index, item in enumerate(items):
+        if _is_user(item) or (index == 0 and _kind(item) == "compaction"):
+            return index + 1
+    return 1 if items else 0
+
+
+def _kind(item: Any) -> str:
+    return str(item.get("type", "message")) if isinstance(item, dict) else ""
+
+
+def _is_user(item: Any) -> bool:
+    if isinstance(item, str):
+        return True
+    return _kind(item) == "message" and item.get("role") == "user"
+
+
+def _is_tools(item: Any) -> bool:
+    return _kind(item) == "additional_tools"
+
+
+def _instructions(body: Json) -> str:
+    given = body.get("instructions")
+    if given is None or isinstance(given, str):
+        return given or ""
+    return _dump(given)
+
+
+def _canonical(item: Any) -> Any:
+    if isinstance(item, str):
+        return {"type": "message", "role": "user", "content": [_text(item)]}
+    if not isinstance(item, dict):
+        return item
+    kept = {name: value for name, value in item.items() if name not in _UNSTABLE_MEMBERS}
+    kept.setdefault("type", "message")
+    content = kept.get("content")
+    if isinstance(content, str):
+        kept["content"] = [_text(content)]
+    elif isinstance(content, list):
+        kept["content"] = [_canonical_part(part) for part in content]
+    return kept
+
+
+def _canonical_part(part: Any) -> Any:
+    if isinstance(part, str):
+        return _text(part)
+    if isinstance(part, dict) and "cache_control" in part:
+        # A cache breakpoint wanders from turn to turn.
+        return {name: value for name, value in part.items() if name != "cache_control"}
+    return part
+
+
+def _text(text: str) -> Json:
+    return {"type": "input_text", "text": text}
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

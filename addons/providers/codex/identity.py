@@ -1,0 +1,335 @@
+"""Who a request says it is, resolved once and projected everywhere. Pure.
+
+Chain of every field: the caller's own value in the official form (:mod:`.surfaces`), else what is
+remembered of the thread (:mod:`.lineage`), else derived (:mod:`.continuity`), else minted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from addons.providers.codex import continuity, ids
+from addons.providers.codex.continuity import Signature
+from addons.providers.codex.lineage import Lineages, Strand
+from addons.providers.codex.surfaces import (
+    INSTALLATION,
+    PARENT_THREAD,
+    SUBAGENT,
+    WINDOW,
+    Surfaces,
+)
+
+type Json = dict[str, Any]
+
+_CANONICAL = re.compile(r"0|[1-9][0-9]{0,14}")
+"""A window number: decimal without leading zeros, exact in every JSON reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The ids of one request, all of the official form.
+
+    Attributes:
+        session_id: of the root conversation; shared by its sub-agents and side requests.
+        thread_id: equals ``session_id`` for the root thread.
+        client_request_id: the thread's id unless an official caller gave another one; it is not
+            a request id (codex-wire.md §9 no. 3).
+        window_number: one more per compaction; see :attr:`window_id`.
+        turn_id: "" on a prewarm.
+        turn_started_ms: unix milliseconds.
+        installation_id: the caller's; None: the account's is to be used.
+        parent_thread_id: of sub-agents and side requests.
+        subagent: ``review``, ``collab_spawn``, … as the caller said it.
+        request_kind: ``turn``, ``prewarm``, ``compaction``, ``memory``.
+        cache_key: the caller's cache key in the official form; None: as the profile says.
+        turn_state: the caller's opaque turn state, never minted.
+        metadata: the caller's turn-metadata members that are not identity.
+        client_metadata: the caller's ``client_metadata`` members that are not identity.
+        signature: recognises the thread in later requests.
+        sources: field -> where it came from, for the log and the debugger.
+        notes: what was ignored and why, one sentence each.
+    """
+
+    session_id: str
+    thread_id: str
+    client_request_id: str
+    window_number: int
+    context_window_id: str
+    turn_id: str
+    turn_started_ms: int
+    installation_id: str | None = None
+    parent_thread_id: str | None = None
+    parent_turn_id: str | None = None
+    root_turn_id: str | None = None
+    subagent: str | None = None
+    request_kind: str = "turn"
+    cache_key: str | None = None
+    turn_state: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    client_metadata: Mapping[str, str] = field(default_factory=dict)
+    signature: Signature = field(default_factory=Signature)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def window_id(self) -> str:
+        return f"{self.thread_id}:{self.window_number}"
+
+    @property
+    def root(self) -> bool:
+        """Whether this is the session's own thread."""
+        return self.thread_id == self.session_id
+
+    def strand(self, now: float) -> Strand:
+        """What :class:`~.lineage.Lineages` is to remember of this request."""
+        return Strand(
+            thread_id=self.thread_id,
+            prompt=self.signature.prompt,
+            opening=self.signature.opening,
+            turn_key=self.signature.turn,
+            turn_id=self.turn_id,
+            turn_started_ms=self.turn_started_ms,
+            window=self.window_number,
+            seen=now,
+        )
+
+
+def resolve(
+    headers: Sequence[tuple[bytes, bytes]],
+    body: Json,
+    *,
+    websocket: bool,
+    principal: str,
+    now: float,
+    mint: Callable[[], str],
+    stored: Lineages | None = None,
+) -> Identity:
+    """The identity of one model request.
+
+    Args:
+        headers: the client's own; on a WebSocket those of the handshake.
+        body: the neutral Responses body or ``response.create`` message; ``{}`` for a handshake.
+        principal: scopes all derived ids: two principals with equal words never meet.
+        now: unix seconds.
+        mint: makes a UUIDv7.
+        stored: what is known of earlier requests; only read. The caller remembers
+            :meth:`Identity.strand` when the request goes out.
+    """
+    surfaces = Surfaces(headers, body, websocket=websocket)
+    return _Resolver(surfaces, body, principal, mint, stored or Lineages()).resolve(now)
+
+
+class _Resolver:
+    def __init__(
+        self,
+        surfaces: Surfaces,
+        body: Json,
+        principal: str,
+        mint: Callable[[], str],
+        stored: Lineages,
+    ) -> None:
+        self.surfaces = surfaces
+        self.body = body
+        self.principal = principal
+        self.mint = mint
+        self.stored = stored
+        self.sources: dict[str, str] = {}
+        self.signature = continuity.signature(body)
+        self.signals = list(continuity.signals(surfaces.headers, body, surfaces.client_metadata))
+
+    def resolve(self, now: float) -> Identity:
+        kind = self._request_kind()
+        official = self._official(
+            "session_id",
+            headers=("session-id", "session_id", "conversation_id"),
+            member="session_id",
+            key="session_id",
+        )
+        session = official or self._session()
+        thread = self._thread(session)
+        known = self.stored.thread(session, thread)
+        turn, started = self._turn(kind, known, now)
+        window = self._window(known)
+        return Identity(
+            session_id=session,
+            thread_id=thread,
+            client_request_id=self._client_request(thread, official is not None),
+            window_number=window,
+            context_window_id=self._official("context_window_id", key="context_window_id")
+            or ids.derived("window", thread, str(window)),
+            turn_id=turn,
+            turn_started_ms=started,
+            installation_id=self._installation(),
+            parent_thread_id=self._parent_thread(session, thread),
+            parent_turn_id=self._turn_reference("parent_turn_id"),
+            root_turn_id=self._turn_reference("root_turn_id")
+            or (turn if thread == session and turn else None),
+            subagent=next(
+                (value for _, value in self.surfaces.values(headers=(SUBAGENT,), member=SUBAGENT)),
+                None,
+            ),
+            request_kind=kind,
+            cache_key=self._cache_key(),
+            turn_state=self.surfaces.turn_state(),
+            metadata=self.surfaces.extra_metadata(),
+            client_metadata=self.surfaces.extra_client_metadata(),
+            signature=self.signature,
+            sources=self.sources,
+            notes=tuple(dict.fromkeys(self.surfaces.notes)),
+        )
+
+    def _official(
+        self,
+        name: str,
+        *,
+        headers: Sequence[str] = (),
+        member: str = "",
+        key: str = "",
+        handshake: bool = True,
+    ) -> str | None:
+        """The first value in the official form; its surface is noted as the source of ``name``."""
+        for source, value in self.surfaces.values(
+            headers=headers, member=member, key=key, handshake=handshake
+        ):
+            if (found := ids.official(value)) is not None:
+                self.sources[name] = source
+                return found
+        return None
+
+    def _mapped(self, value: str) -> str:
+        """A caller's word in the official form; equal words give equal ids in every field."""
+        return ids.official(value) or ids.derived("caller", self.principal, value)
+
+    def _session(self) -> str:
+        """The session of a caller that names none in the official form."""
+        for signal in self.signals:
+            self.sources["session_id"] = f"derived from {signal.source}"
+            return self._mapped(signal.value)
+        key = continuity.content_key(self.body)
+        if key is not None:
+            self.sources["session_id"] = "derived from the content"
+            return ids.derived("content", self.principal, key)
+        self.sources["session_id"] = "minted"
+        return self.mint()
+
+    def _thread(self, session: str) -> str:
+        for source, value in self.surfaces.values(
+            headers=("thread-id",), member="thread_id", key="thread_id"
+        ):
+            self.sources["thread_id"] = source
+            return self._mapped(value)
+        if not self._side(session):
+            self.sources["thread_id"] = "session"
+            return session
+        for strand in self.stored.sides(session):
+            if strand.alike(self.signature):
+                self.sources["thread_id"] = "known side thread"
+                return strand.thread_id
+        self.sources["thread_id"] = "derived from session and system prompt"
+        return ids.derived("side", self.principal, session, self.signature.prompt)
+
+    def _side(self, session: str) -> bool:
+        """Whether this is a side request of the session, such as OpenCode's title request.
+
+        The two run at the same time, so the first one seen need not be the main one. Without
+        anything remembered, a request with a system prompt of its own and without tools is the
+        side one: this gives the same answer after a restart and in either order.
+        """
+        if not any(signal.session for signal in self.signals) or not self.body.get("input"):
+            return False  # no session that others could share, or a prewarm
+        root = self.stored.root(session)
+        if root is not None and (root.prompt or root.opening):
+            return not root.alike(self.signature)
+        return bool(self.signature.prompt) and not self.signature.tools
+
+    def _parent_thread(self, session: str, thread: str) -> str | None:
+        found = self._official(
+            "parent_thread_id",
+            headers=(PARENT_THREAD,),
+            member=PARENT_THREAD,
+            key="parent_thread_id",
+        )
+        if found is None and thread != session:
+            self.sources["parent_thread_id"] = "session"
+            return session
+        return found
+
+    def _client_request(self, thread: str, official: bool) -> str:
+        # Other clients put the random id of one request here; only an official caller's counts.
+        if official:
+            found = self._official("client_request_id", headers=("x-client-request-id",))
+            if found is not None:
+                return found
+        self.sources["client_request_id"] = "thread"
+        return thread
+
+    def _request_kind(self) -> str:
+        if self.body.get("generate") is False:
+            return "prewarm"
+        items = self.body.get("input")
+        last = items[-1] if isinstance(items, list) and items else None
+        if isinstance(last, dict) and last.get("type") == "compaction_trigger":
+            return "compaction"
+        for _, value in self.surfaces.values(key="request_kind", handshake=False):
+            return value
+        return "turn"
+
+    def _turn(self, kind: str, known: Strand | None, now: float) -> tuple[str, int]:
+        """Turn id and its start in unix milliseconds."""
+        started = int(now * 1000)
+        found = self._turn_reference("turn_id")
+        if found is not None:
+            if known is not None and known.turn_id == found:
+                started = known.turn_started_ms
+            return found, started
+        if kind == "prewarm":
+            self.sources["turn_id"] = "prewarm"
+            return "", started
+        if known is not None and known.turn_id and known.turn_key == self.signature.turn:
+            self.sources["turn_id"] = "known turn"
+            return known.turn_id, known.turn_started_ms
+        self.sources["turn_id"] = "minted"
+        return self.mint(), started
+
+    def _turn_reference(self, name: str) -> str | None:
+        return self._official(name, member=name, key=name, handshake=False)
+
+    def _window(self, known: Strand | None) -> int:
+        for source, value in self.surfaces.values(
+            headers=(WINDOW,), member=WINDOW, key="window_id"
+        ):
+            number = _CANONICAL.fullmatch(value.rpartition(":")[2])
+            if number is not None:
+                self.sources["window_number"] = source
+                return int(number[0])
+            self.surfaces.notes.append(f"{source} does not end in ':' and a number; ignored")
+        if known is not None:
+            self.sources["window_number"] = "known thread"
+            return known.window
+        self.sources["window_number"] = "first window"
+        return 0
+
+    def _installation(self) -> str | None:
+        for source, value in self.surfaces.values(
+            headers=(INSTALLATION,), member=INSTALLATION, key="installation_id"
+        ):
+            if (found := ids.official_installation(value)) is not None:
+                self.sources["installation_id"] = source
+                return found
+            self.surfaces.notes.append(f"{source} is not a UUIDv4; ignored")
+        self.sources["installation_id"] = "account"
+        return None
+
+    def _cache_key(self) -> str | None:
+        value = self.body.get("prompt_cache_key")
+        if not isinstance(value, str) or not value.strip():
+            return None
+        if not ids.usable(value.strip()):
+            self.surfaces.notes.append(
+                "prompt_cache_key is not 1 to 256 printable characters; ignored"
+            )
+            return None
+        return self._mapped(value.strip())

@@ -1,0 +1,106 @@
+"""Ids in the official form: UUIDv7 in lower case, minted from a clock or derived from a secret-free
+digest.
+
+The official client's session, thread, turn and context-window ids are UUIDv7; the installation id
+is a UUIDv4 (codex-wire.md §1.4). A derived id has the same form, so that nothing but its origin
+tells it from a minted one; its 48-bit time lies in a fixed window of the past, because a random one
+would name a year far ahead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MAX_LENGTH = 256
+"""Longest id that is taken from a caller, in characters."""
+
+_EPOCH_MS = 0x019B_0000_0000
+"""Start of the 2^32 ms (about 50 days) in which the times of derived ids lie: December 2025."""
+
+_V7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def official(value: str) -> str | None:
+    """``value`` in lower case when it is a UUIDv7, else None."""
+    lowered = value.lower()
+    return lowered if _V7.fullmatch(lowered) else None
+
+
+def official_installation(value: str) -> str | None:
+    """``value`` in lower case when it is a UUIDv4, the form of an installation id, else None."""
+    lowered = value.lower()
+    return lowered if _V4.fullmatch(lowered) else None
+
+
+def usable(value: str) -> bool:
+    """Whether a caller's id of any form may be read: 1 to 256 printable characters."""
+    return 0 < len(value) <= MAX_LENGTH and value.isprintable() and not value.isspace()
+
+
+def digest(*parts: str) -> bytes:
+    """SHA-256 over parts with their lengths, so that no two lists of parts run together."""
+    sha = hashlib.sha256()
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        sha.update(len(raw).to_bytes(8, "big"))
+        sha.update(raw)
+    return sha.digest()
+
+
+def derived(*parts: str) -> str:
+    """A UUIDv7-shaped id that is a pure function of ``parts``; they can't be read back."""
+    raw = digest("uuid7", *parts)
+    offset = int.from_bytes(raw[:4], "big")
+    return _layout(_EPOCH_MS + offset, raw[4:14])
+
+
+def derived_installation(*parts: str) -> str:
+    """A UUIDv4-shaped id that is a pure function of ``parts``."""
+    raw = digest("uuid4", *parts)[:16]
+    return _hyphenated(raw, version=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """Makes fresh UUIDv7s.
+
+    Attributes:
+        clock: unix time in seconds.
+        entropy: that many random bytes.
+    """
+
+    clock: Callable[[], float] = time.time
+    entropy: Callable[[int], bytes] = secrets.token_bytes
+
+    def __call__(self) -> str:
+        return _layout(int(self.clock() * 1000), self.entropy(10))
+
+
+def minted_at(value: str) -> float:
+    """Unix seconds inside a UUIDv7.
+
+    Raises:
+        ValueError: ``value`` is not of the official form.
+    """
+    if official(value) is None:
+        raise ValueError(f"not a UUIDv7: {value[:40]!r}")
+    return int(value.replace("-", "")[:12], 16) / 1000
+
+
+def _layout(milliseconds: int, rest: bytes) -> str:
+    stamp = (milliseconds & 0xFFFF_FFFF_FFFF).to_bytes(6, "big")
+    return _hyphenated(stamp + rest, version=7)
+
+
+def _hyphenated(raw: bytes, *, version: int) -> str:
+    octets = bytearray(raw)
+    octets[6] = (octets[6] & 0x0F) | (version << 4)
+    octets[8] = (octets[8] & 0x3F) | 0x80
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,169 @@
+"""Where a caller says who it is: dedicated headers, ``client_metadata``, the turn-metadata JSON.
+
+Pure. Reading order (codex-wire.md §6.2, §6.4, §9 no. 1): headers, ``client_metadata``, metadata
+over HTTP; over WebSocket the message comes first, because the headers belong to the handshake.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from addons.providers.codex import ids
+
+type Json = dict[str, Any]
+
+METADATA = "x-codex-turn-metadata"
+TURN_STATE = "x-codex-turn-state"
+WINDOW = "x-codex-window-id"
+INSTALLATION = "x-codex-installation-id"
+PARENT_THREAD = "x-codex-parent-thread-id"
+SUBAGENT = "x-openai-subagent"
+
+MAX_METADATA = 64 * 1024
+"""Longest turn-metadata text that is read, in characters."""
+
+METADATA_IDENTITY = frozenset(
+    {
+        "installation_id",
+        "session_id",
+        "thread_id",
+        "turn_id",
+        "window_id",
+        "window_number",
+        "context_window_id",
+        "request_kind",
+        "root_turn_id",
+        "parent_turn_id",
+        "parent_thread_id",
+    }
+)
+"""Members of the turn metadata that are resolved, not passed on."""
+
+CLIENT_METADATA_IDENTITY = frozenset(
+    {
+        "session_id",
+        "thread_id",
+        "turn_id",
+        "root_turn_id",
+        "parent_turn_id",
+        METADATA,
+        TURN_STATE,
+        WINDOW,
+        INSTALLATION,
+        PARENT_THREAD,
+        SUBAGENT,
+    }
+)
+"""Members of ``client_metadata`` that are resolved, not passed on."""
+
+
+class Surfaces:
+    """All places of one request that may name a field.
+
+    Attributes:
+        headers: first value by lower-case name.
+        frame: this is a WebSocket message, not a handshake or an HTTP request.
+        notes: what was ignored and why.
+    """
+
+    def __init__(
+        self, headers: Sequence[tuple[bytes, bytes]], body: Json, *, websocket: bool
+    ) -> None:
+        self.notes: list[str] = []
+        self.headers: dict[str, str] = {}
+        for name, value in headers:
+            key = name.decode("latin-1").lower()
+            self.headers.setdefault(key, value.decode("utf-8", "replace"))
+        self.frame = websocket and bool(body)
+        self.client_metadata = self._object(body.get("client_metadata"), "client_metadata")
+        text = self.client_metadata.get(METADATA)
+        self._copies = [
+            ("body", self._parsed(text, f"client_metadata.{METADATA}")),
+            ("header", self._parsed(self.headers.get(METADATA), f"header {METADATA}")),
+        ]
+        if not self.frame:
+            self._copies.reverse()
+
+    def values(
+        self,
+        *,
+        headers: Sequence[str] = (),
+        member: str = "",
+        key: str = "",
+        handshake: bool = True,
+    ) -> Iterator[tuple[str, str]]:
+        """(source, value) of every surface that names a field, best first.
+
+        Args:
+            headers: dedicated headers, best first.
+            member: of ``client_metadata``.
+            key: of the turn metadata.
+            handshake: what the handshake said counts for a message too.
+        """
+        dedicated = [(f"header {name}", self.headers.get(name)) for name in headers]
+        own = [(f"client_metadata.{member}", self.client_metadata.get(member))] if member else []
+        copies = [(f"{place} turn metadata {key}", copy.get(key)) for place, copy in self._copies]
+        if not key:
+            copies = []
+        if not self.frame:
+            candidates = [*dedicated, *own, *copies]
+        elif handshake:
+            candidates = [*own, *copies, *dedicated]
+        else:
+            candidates = [*own, *copies[:1]]
+        for source, value in candidates:
+            if value is None or value == "":
+                continue
+            if isinstance(value, str) and ids.usable(value.strip()):
+                yield source, value.strip()
+            else:
+                self.notes.append(f"{source} is not 1 to 256 printable characters; ignored")
+
+    def turn_state(self) -> str | None:
+        """The caller's opaque turn state; over WebSocket only the message carries it (§1.7)."""
+        given = self.client_metadata.get(TURN_STATE)
+        if not self.frame:
+            given = self.headers.get(TURN_STATE) or given
+        return given if isinstance(given, str) and given else None
+
+    def extra_metadata(self) -> Json:
+        """Members of the caller's turn metadata that are not identity."""
+        extras: Json = {}
+        for _, copy in self._copies[:1] if self.frame else self._copies:
+            for key, value in copy.items():
+                if key not in METADATA_IDENTITY:
+                    extras.setdefault(key, value)
+        return extras
+
+    def extra_client_metadata(self) -> dict[str, str]:
+        """Members of the caller's ``client_metadata`` that are not identity; all are strings."""
+        extras: dict[str, str] = {}
+        for name, value in self.client_metadata.items():
+            if name in CLIENT_METADATA_IDENTITY:
+                continue
+            if isinstance(value, str):
+                extras[name] = value
+            else:
+                self.notes.append(f"client_metadata.{name} is not a string; ignored")
+        return extras
+
+    def _object(self, value: Any, name: str) -> Json:
+        if value is None or isinstance(value, dict):
+            return value or {}
+        self.notes.append(f"{name} is not an object and was ignored")
+        return {}
+
+    def _parsed(self, text: Any, name: str) -> Json:
+        if text is None:
+            return {}
+        if not isinstance(text, str) or len(text) > MAX_METADATA:
+            self.notes.append(f"{name} is not a JSON text of at most 64 KiB and was ignored")
+            return {}
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            self.notes.append(f"{name} is malformed JSON and was ignored")
+            return {}
+        return self._object(value, name)
