@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from addons.front.chat import ChatProtocol
 from addons.front.contract import ClientProtocol
 from addons.front.responses import ResponsesProtocol
 
-_ALL: tuple[ClientProtocol, ...] = (ResponsesProtocol(),)
+_ALL: tuple[ClientProtocol, ...] = (ResponsesProtocol(), ChatProtocol())
 
 PROTOCOLS: Final[Mapping[str, ClientProtocol]] = MappingProxyType(
     {protocol.name: protocol for protocol in _ALL}

@@ -1,0 +1,365 @@
+"""Responses events to a chat completions stream. On the hot path: one call per delta."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from addons.errors import ClientError
+from addons.front.chat_answer import (
+    BREAK,
+    AnswerOptions,
+    annotation,
+    completion,
+    finish_reason,
+    texts,
+    tool_call,
+    usage,
+)
+from addons.front.chat_chunks import DONE, ChunkWriter, compact, quoted
+from addons.front.chat_content import Content
+from addons.front.contract import Json
+from addons.front.openai_errors import error_object, response_failure
+
+type _Key = tuple[str, Hashable, int]
+"""Channel, output item, part of the item."""
+
+_TEXT, _REFUSAL, _SUMMARY, _THOUGHT = "content", "refusal", "summary", "thought"
+
+
+class ChatRenderer:
+    """One answer, rendered for a chat completions client.
+
+    An answer may come as deltas, as ``*.done`` events without deltas, or as finished items only:
+    whatever was not shown yet is shown when its done event comes.
+
+    Args:
+        model: the name that was asked for.
+        options: the form that the caller wants.
+
+    Attributes:
+        stopped: a stop sequence was met: the client has its whole answer, and what the upstream
+            still sends is of use for the usage only.
+    """
+
+    content_type = "text/event-stream; charset=utf-8"
+    passthrough = False
+
+    def __init__(self, model: str, options: AnswerOptions) -> None:
+        self._model = model
+        self._options = options
+        self._chunks = ChunkWriter(model, include_usage=options.include_usage)
+        self._content = Content(options.stops)
+        self._sent: dict[_Key, int] = {}  # characters of each text given so far
+        self._thought: _Key | None = None  # the reasoning that came last
+        self._calls: dict[Hashable, _Call] = {}
+        self._items_done = False
+        self._complete = False
+        self._over = False
+        self.stopped = False
+        self._handlers: dict[Any, Callable[[Json], bytes]] = {
+            "response.created": self._created,
+            "response.output_text.delta": self._text_delta,
+            "response.output_text.done": self._text_done,
+            "response.output_text.annotation.added": self._annotation_added,
+            "response.refusal.delta": self._refusal_delta,
+            "response.refusal.done": self._refusal_done,
+            "response.reasoning_summary_text.delta": self._summary_delta,
+            "response.reasoning_summary_text.done": self._summary_done,
+            "response.reasoning_text.delta": self._thought_delta,
+            "response.reasoning_text.done": self._thought_done,
+            "response.output_item.added": self._item_added,
+            "response.output_item.done": self._item_done,
+            "response.function_call_arguments.delta": self._call_delta,
+            "response.function_call_arguments.done": self._call_done,
+            "response.custom_tool_call_input.delta": self._call_delta,
+            "response.custom_tool_call_input.done": self._call_done,
+            "response.completed": self._completed,
+            "response.incomplete": self._completed,
+            "response.failed": self._response_failed,
+            "error": self._error_event,
+        }
+
+    # --- the contract of a renderer ----------------------------------------------------------
+
+    def event(self, event: Json) -> bytes:
+        """See :class:`addons.front.contract.Renderer`."""
+        if self._over:
+            return b""
+        handler = self._handlers.get(event.get("type"))
+        return b"" if handler is None else handler(event)
+
+    def finish(self) -> bytes:
+        """``[DONE]``; an error instead when the response never came to its end."""
+        if self._over:
+            return b""
+        if not (self._complete or self.stopped):
+            return self.failed(
+                ClientError(
+                    502,
+                    "upstream_truncated",
+                    "The upstream ended the stream before the response was complete. Try again.",
+                )
+            )
+        self._over = True
+        return DONE
+
+    def failed(self, error: ClientError) -> bytes:
+        """An ``error`` event, which SDKs raise, and no ``[DONE]`` after it. A client that has its
+        whole answer already is told the end instead."""
+        if self._over:
+            return b""
+        self._over = True
+        if self._complete or self.stopped:
+            return DONE
+        return b"data: " + compact({"error": error_object(error)}) + b"\n\n"
+
+    def whole(self, response: Json) -> Json:
+        """The ``chat.completion`` object.
+
+        Raises:
+            ClientError: the response's failure.
+        """
+        return completion(response, self._model, self._options)
+
+    # --- text --------------------------------------------------------------------------------
+
+    def _created(self, event: Json) -> bytes:
+        return self._chunks.open(_response(event))
+
+    def _text_delta(self, event: Json) -> bytes:
+        item = _item(event)
+        delta = self._new((_TEXT, item, event.get("content_index") or 0), event.get("delta"))
+        return self._text(item, delta) if delta else b""
+
+    def _text_done(self, event: Json) -> bytes:
+        item = _item(event)
+        rest = self._rest((_TEXT, item, event.get("content_index") or 0), event.get("text"))
+        return self._text(item, rest) if rest else b""
+
+    def _text(self, item: Hashable, text: str) -> bytes:
+        shown = self._content.add(item, text)
+        out = self._chunks.delta(b'{"content":' + quoted(shown) + b"}") if shown else b""
+        if self._content.stopped:
+            self.stopped = True
+            out += self._chunks.finish("stop")
+        return out
+
+    def _flush_text(self) -> bytes:
+        held = self._content.flush()
+        return self._chunks.delta(b'{"content":' + quoted(held) + b"}") if held else b""
+
+    def _annotation_added(self, event: Json) -> bytes:
+        added = annotation(event.get("annotation"), self._content.start_of(_item(event)))
+        if added is None or self.stopped:
+            return b""
+        return self._chunks.delta(compact({"annotations": [added]}))
+
+    def _refusal_delta(self, event: Json) -> bytes:
+        key = (_REFUSAL, _item(event), event.get("content_index") or 0)
+        return self._refusal(self._new(key, event.get("delta")))
+
+    def _refusal_done(self, event: Json) -> bytes:
+        key = (_REFUSAL, _item(event), event.get("content_index") or 0)
+        return self._refusal(self._rest(key, event.get("refusal")))
+
+    def _refusal(self, text: str) -> bytes:
+        return self._chunks.delta(b'{"refusal":' + quoted(text) + b"}") if text else b""
+
+    # --- reasoning ---------------------------------------------------------------------------
+
+    def _summary_delta(self, event: Json) -> bytes:
+        key = (_SUMMARY, _item(event), event.get("summary_index") or 0)
+        return self._reasoning(key, self._new(key, event.get("delta")))
+
+    def _summary_done(self, event: Json) -> bytes:
+        key = (_SUMMARY, _item(event), event.get("summary_index") or 0)
+        return self._reasoning(key, self._rest(key, event.get("text")))
+
+    def _thought_delta(self, event: Json) -> bytes:
+        key = (_THOUGHT, _item(event), event.get("content_index") or 0)
+        return self._reasoning(key, self._new(key, event.get("delta")))
+
+    def _thought_done(self, event: Json) -> bytes:
+        key = (_THOUGHT, _item(event), event.get("content_index") or 0)
+        return self._reasoning(key, self._rest(key, event.get("text")))
+
+    def _reasoning(self, key: _Key, text: str) -> bytes:
+        if not text or not self._options.show_reasoning:
+            return b""
+        if key != self._thought:
+            if self._thought is not None:
+                text = BREAK + text
+            self._thought = key
+        return self._chunks.delta(b'{"reasoning_content":' + quoted(text) + b"}")
+
+    # --- what was given already --------------------------------------------------------------
+
+    def _new(self, key: _Key, delta: Any) -> str:
+        """A delta, counted."""
+        if type(delta) is not str or self.stopped:
+            return ""
+        self._sent[key] = self._sent.get(key, 0) + len(delta)
+        return delta
+
+    def _rest(self, key: _Key, text: Any) -> str:
+        """What of a finished text did not come as deltas."""
+        if type(text) is not str or self.stopped:
+            return ""
+        rest = text[self._sent.get(key, 0) :]
+        if rest:
+            self._sent[key] = len(text)
+        return rest
+
+    # --- items and calls ---------------------------------------------------------------------
+
+    def _item_added(self, event: Json) -> bytes:
+        item = event.get("item")
+        return self._announce(_item(event), item) if isinstance(item, dict) else b""
+
+    def _item_done(self, event: Json) -> bytes:
+        item = event.get("item")
+        if not isinstance(item, dict):
+            return b""
+        self._items_done = True
+        key = _item(event)
+        match item.get("type"):
+            case "message":
+                return self._message_done(key, item.get("content"))
+            case "reasoning":
+                out = b""
+                for channel, member in ((_SUMMARY, "summary"), (_THOUGHT, "content")):
+                    for index, text in enumerate(texts(item.get(member))):
+                        part = (channel, key, index)
+                        out += self._reasoning(part, self._rest(part, text))
+                return out
+            case "function_call":
+                return self._announce(key, item) + self._call_rest(key, item.get("arguments"))
+            case "custom_tool_call":
+                return self._announce(key, item) + self._call_rest(key, item.get("input"))
+            case _:
+                return b""
+
+    def _message_done(self, key: Hashable, content: Any) -> bytes:
+        out = b""
+        for index, part in enumerate(content if isinstance(content, list) else ()):
+            if not isinstance(part, dict):
+                continue
+            if part.get("type") == "refusal":
+                out += self._refusal(self._rest((_REFUSAL, key, index), part.get("refusal")))
+                continue
+            rest = self._rest((_TEXT, key, index), part.get("text"))
+            if rest:
+                out += self._text(key, rest)
+        return out
+
+    def _announce(self, key: Hashable, item: Json) -> bytes:
+        """The first chunk of a call: its id and name, and the arguments known so far."""
+        if key in self._calls or self.stopped:
+            return b""
+        described = tool_call(item)
+        if described is None:
+            return b""
+        index = len(self._calls)
+        kind = described["type"]
+        inner = described[kind]
+        member = "arguments" if kind == "function" else "input"
+        call = self._calls[key] = _Call(sent=len(inner[member]))
+        if not self._options.single_function:
+            call.opening = b'{"tool_calls":[{"index":%d,"%s":{"%s":' % (
+                index,
+                kind.encode(),
+                member.encode(),
+            )
+            call.closing = b"}}]}"
+            delta = {"tool_calls": [{"index": index, **described}]}
+        elif index == 0:
+            call.opening = b'{"function_call":{"%s":' % member.encode()
+            call.closing = b"}}"
+            delta = {"function_call": inner}
+        else:
+            return b""
+        return self._flush_text() + self._chunks.delta(compact(delta))
+
+    def _call_delta(self, event: Json) -> bytes:
+        call = self._calls.get(_item(event))
+        delta = event.get("delta")
+        if call is None or self.stopped or type(delta) is not str or not delta:
+            return b""  # without an announcement the finished item tells all
+        call.sent += len(delta)
+        return self._arguments(call, delta)
+
+    def _call_done(self, event: Json) -> bytes:
+        return self._call_rest(_item(event), event.get("arguments", event.get("input")))
+
+    def _call_rest(self, key: Hashable, arguments: Any) -> bytes:
+        call = self._calls.get(key)
+        if call is None or self.stopped or type(arguments) is not str:
+            return b""
+        rest = arguments[call.sent :]
+        call.sent += len(rest)
+        return self._arguments(call, rest) if rest else b""
+
+    def _arguments(self, call: _Call, text: str) -> bytes:
+        if not call.opening:
+            return b""
+        return self._chunks.delta(call.opening + quoted(text) + call.closing)
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _completed(self, event: Json) -> bytes:
+        response = _response(event)
+        if event["type"] == "response.incomplete":
+            response = {**response, "status": "incomplete"}
+        out = self._chunks.open(response)
+        if not self._items_done:
+            out += self._output_items(response.get("output"))
+        self._complete = True
+        if not self.stopped:
+            out += self._flush_text()
+        if not self.stopped:
+            call = "function_call" if self._options.single_function else "tool_calls"
+            out += self._chunks.finish(finish_reason(response, call if self._calls else ""))
+        counts = usage(response) if self._options.include_usage else None
+        return out + self._chunks.usage(counts) if counts is not None else out
+
+    def _output_items(self, output: Any) -> bytes:
+        """The items of an answer whose stream had none."""
+        indexed = all(isinstance(item, int) for _, item, _ in self._sent)
+        out = b""
+        for index, item in enumerate(output if isinstance(output, list) else ()):
+            out += self._item_done({"item": item, "output_index": index if indexed else None})
+        return out
+
+    def _response_failed(self, event: Json) -> bytes:
+        return self.failed(response_failure(_response(event).get("error")))
+
+    def _error_event(self, event: Json) -> bytes:
+        return self.failed(response_failure(event.get("error") or event))
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that was announced. ``opening`` is empty for one that the client is not shown."""
+
+    sent: int  # characters of the arguments
+    opening: bytes = b""
+    closing: bytes = b""
+
+
+def _response(event: Json) -> Json:
+    response = event.get("response")
+    return response if isinstance(response, dict) else {}
+
+
+def _item(event: Json) -> Hashable:
+    """What identifies the output item that an event is about."""
+    index = event.get("output_index")
+    if isinstance(index, int):
+        return index
+    given = event.get("item_id")
+    if given is None:
+        item = event.get("item")
+        given = item.get("id") if isinstance(item, dict) else None
+    return given if isinstance(given, str) else ""
