@@ -1,0 +1,381 @@
+"""The profile: what one release of a client puts on the wire, as data.
+
+A profile has named lists of headers and named documents (objects with ordered members), and a
+table of requests that refers to them. An entry applies where its ``when`` says so; the order of a
+list is the order on the wire, after entries that do not apply are left out. The same name may
+stand in a list several times, in places and with matchers of their own, as long as the conditions
+exclude each other.
+
+The format is data that a learner can write: everything is optional that a recording cannot show
+(roles, reasons), every entry can carry its evidence, and :meth:`Profile.as_data` is the inverse of
+reading.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    model_validator,
+)
+
+from fingerprints.matchers import (
+    AnyOf,
+    Const,
+    JsonText,
+    Matcher,
+    Nested,
+    Template,
+    Version,
+    compact,
+)
+from fingerprints.roles import ROLES
+
+_REMEMBERED_SLUGS = 1024
+
+type Transport = Literal["http", "websocket"]
+type SignIn = Literal["chatgpt", "api_key"]
+
+
+def _many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+type Names = Annotated[tuple[str, ...], BeforeValidator(_many)]
+"""One name or a list of names."""
+
+type Value = Annotated[Matcher, PlainSerializer(compact)]
+
+
+class Presence(StrEnum):
+    """How often a field is there, where it applies."""
+
+    ALWAYS = "always"
+    SOMETIMES = "sometimes"
+    NEVER = "never"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class When(_Model):
+    """Where an entry applies; all that is given must hold. Empty lists hold everywhere.
+
+    Attributes:
+        kind: kinds of request, as in ``requests``.
+        transport: ``http`` or ``websocket``.
+        shape: body shapes, as in ``shapes``.
+        sign_in: ``chatgpt`` or ``api_key``.
+        http: HTTP versions, ``HTTP/1.1`` or ``HTTP/2.0``.
+        has: roles that have a value in this request.
+        lacks: roles that have none.
+    """
+
+    kind: Names = ()
+    transport: Names = ()
+    shape: Names = ()
+    sign_in: Names = ()
+    http: Names = ()
+    has: Names = ()
+    lacks: Names = ()
+
+
+class Entry(_Model):
+    """A header or a member.
+
+    Attributes:
+        name: as on the wire, with its letter case.
+        value: what it may be.
+        role: the role that fills it, and that makes it equal to the role's other places.
+        default: what the recorded client says where it has nothing particular to say; used when
+            neither a role nor the caller's content has a value and the field is always there.
+        presence: how often it is there where ``when`` holds.
+        when: where it applies at all.
+        reason: why it is as it is, or what is known of it.
+        evidence: recordings behind it, by their name in ``recorded.evidence``.
+    """
+
+    name: str = Field(min_length=1)
+    value: Value
+    role: str | None = None
+    default: Any = None
+    presence: Presence = Presence.ALWAYS
+    when: When = When()
+    reason: str = ""
+    evidence: Names = ()
+
+    @model_validator(mode="after")
+    def _roles_exist(self) -> Self:
+        named = {*self.when.has, *self.when.lacks, *templated(self.value)}
+        if self.role is not None:
+            named.add(self.role)
+        if unknown := sorted(named - ROLES.keys()):
+            raise ValueError(
+                f"role {', '.join(unknown)} does not exist; roles are listed in fingerprints/"
+                "roles.py. A field whose source is not known has no role"
+            )
+        return self
+
+
+def templated(matcher: Matcher) -> set[str]:
+    """Roles inside the templates of a matcher."""
+    match matcher:
+        case Template():
+            return set(matcher.roles)
+        case AnyOf(options=options):
+            return set().union(*(templated(option) for option in options))
+        case _:
+            return set()
+
+
+class Document(_Model):
+    """An object with ordered members.
+
+    Attributes:
+        order: ``fixed``, or ``free`` for a map whose order is random on every request.
+        strings: all values are strings (numbers and booleans as their text).
+        members: in wire order.
+        reason: what it is.
+    """
+
+    order: Literal["fixed", "free"] = "fixed"
+    strings: bool = False
+    reason: str = ""
+    members: tuple[Entry, ...]
+
+
+class Encoding(_Model):
+    """How a body is compressed.
+
+    Attributes:
+        name: value of ``content-encoding``.
+        level: compression level.
+        content_size: the frame says how long the content is.
+        checksum: the frame ends with a checksum.
+        window: window size that the frame asks for, bytes.
+    """
+
+    name: Literal["zstd"]
+    level: int = Field(ge=1, le=22)
+    content_size: bool
+    checksum: bool
+    window: int = Field(gt=0)
+    when: When = When()
+    reason: str = ""
+
+
+class Form(_Model):
+    """One kind of request over one transport.
+
+    Attributes:
+        method: HTTP method; None for a WebSocket message.
+        path: path with its query, by sign-in; a template (``{version}``). Several when the client
+            asks in several ways; an applier uses the first.
+        http: HTTP versions that carry it; the first is what the real host speaks.
+        headers: name of the header list; "" for a WebSocket message.
+        unordered: groups of headers whose order among each other is random.
+        body: name of the document; "" when there is no body.
+        encodings: how the body is compressed; the first that applies.
+        marks: paths and values that tell this kind from others with the same method and path.
+    """
+
+    method: str | None = None
+    path: dict[SignIn, Names] = {}
+    http: Names = ()
+    headers: str = ""
+    unordered: tuple[tuple[str, ...], ...] = ()
+    body: str = ""
+    encodings: tuple[Encoding, ...] = ()
+    marks: dict[str, Any] = {}
+    reason: str = ""
+    evidence: Names = ()
+
+
+class Shape(_Model):
+    """Where a request of this shape has its parts.
+
+    Attributes:
+        instructions: ``member`` (top-level ``instructions``) or ``developer_message`` (the first
+            message of the input, role developer).
+        tools: ``member`` (top-level ``tools``) or ``additional_tools`` (the first item of the
+            input, with all tools in it).
+        reason: what is known of it.
+    """
+
+    instructions: Literal["member", "developer_message"]
+    tools: Literal["member", "additional_tools"]
+    reason: str = ""
+
+
+class ModelRule(_Model):
+    """What the client's catalogue says of some models.
+
+    Attributes:
+        match: glob patterns of slugs.
+        shape: body shape.
+        defaults: role values that hold for these models unless the caller says otherwise.
+    """
+
+    match: Names
+    shape: str
+    defaults: dict[str, Any] = {}
+    reason: str = ""
+
+
+class Never(_Model):
+    """What the release never sends, whatever it is asked."""
+
+    headers: Names = ()
+    members: Names = ()
+    reason: str = ""
+
+
+class Recorded(_Model):
+    """How the profile came to be. ``evidence``: name of a recording to what it shows."""
+
+    with_: str = Field(alias="with")
+    on: str
+    evidence: dict[str, str] = {}
+
+
+class Profile(_Model):
+    """One release of one client. See the module's text for how the parts go together."""
+
+    format: Literal[1]
+    client: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    release: str = Field(pattern=r"^\d+\.\d+\.\d+[0-9A-Za-z.+-]*$")
+    recorded: Recorded
+    originators: dict[str, str] = Field(min_length=1)
+    shapes: dict[str, Shape]
+    models: tuple[ModelRule, ...] = Field(min_length=1)
+    never: Never = Never()
+    headers: dict[str, tuple[Entry, ...]]
+    documents: dict[str, Document]
+    requests: dict[str, dict[Transport, Form]]
+
+    _rules: dict[str, ModelRule] = PrivateAttr(default_factory=dict)
+    _plans: dict[Any, Any] = PrivateAttr(default_factory=dict)
+
+    def compiled[T](self, key: Any, make: Callable[[], T]) -> T:
+        """What ``make`` gave for this key the first time; for plans, of which there are few."""
+        try:
+            return self._plans[key]  # type: ignore[no-any-return]  # a key always has one type
+        except KeyError:
+            made = self._plans[key] = make()
+            return made
+
+    @property
+    def name(self) -> str:
+        """``codex@0.169.0``"""
+        return f"{self.client}@{self.release}"
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of request."""
+        return frozenset(self.requests)
+
+    def model(self, slug: str) -> ModelRule:
+        """The first rule whose pattern fits the slug; validation proves that there is one."""
+        rule = self._rules.get(slug)
+        if rule is None:
+            rule = next(
+                rule
+                for rule in self.models
+                if any(fnmatch.fnmatchcase(slug, pattern) for pattern in rule.match)
+            )
+            if len(self._rules) >= _REMEMBERED_SLUGS:
+                self._rules.clear()
+            self._rules[slug] = rule
+        return rule
+
+    def shape(self, model: str) -> str:
+        """Body shape for a model slug, by the patterns of ``models``."""
+        return self.model(model).shape
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data, as it stands in YAML; reading it gives an equal profile."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        """Names that one part uses must exist in the other."""
+        problems = [*self._form_problems(), *self._field_problems(), *self._model_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _form_problems(self) -> list[str]:
+        out = []
+        for kind, forms in self.requests.items():
+            for transport, form in forms.items():
+                place = f"requests.{kind}.{transport}"
+                if form.headers and form.headers not in self.headers:
+                    out.append(f"{place}.headers: no header list {form.headers!r}")
+                if form.body and form.body not in self.documents:
+                    out.append(f"{place}.body: no document {form.body!r}")
+                if form.method is not None and not (form.path and form.headers and form.http):
+                    out.append(f"{place}: a request with a method needs path, headers and http")
+                if form.method is None and not form.body:
+                    out.append(f"{place}: neither method nor body")
+        return out
+
+    def _field_problems(self) -> list[str]:
+        out = []
+        lists = {f"headers.{name}": fields for name, fields in self.headers.items()}
+        lists |= {f"documents.{name}": doc.members for name, doc in self.documents.items()}
+        for place, fields in lists.items():
+            for index, field in enumerate(fields):
+                here = f"{place}[{index}] {field.name}"
+                out += [f"{here}: {text}" for text in self._when_problems(field.when)]
+                match field.value:
+                    case JsonText(document=name) | Nested(document=name):
+                        if name not in self.documents:
+                            out.append(f"{here}: no document {name!r}")
+        return out
+
+    def _when_problems(self, when: When) -> list[str]:
+        allowed = {
+            "kind": self.kinds,
+            "shape": self.shapes.keys(),
+            "transport": {"http", "websocket"},
+            "sign_in": {"chatgpt", "api_key"},
+            "http": {"HTTP/1.1", "HTTP/2.0"},
+        }
+        return [
+            f"when.{key}: {value!r} is not one of {', '.join(sorted(names))}"
+            for key, names in allowed.items()
+            for value in getattr(when, key)
+            if value not in names
+        ]
+
+    def _model_problems(self) -> list[str]:
+        out = [
+            f"models[{index}].shape: no shape {rule.shape!r}"
+            for index, rule in enumerate(self.models)
+            if rule.shape not in self.shapes
+        ]
+        if "*" not in self.models[-1].match:
+            out.append('models: the last rule must match "*"')
+        return out
+
+
+def constant(matcher: Matcher, release: str) -> tuple[bool, Any]:
+    """Whether a matcher leaves no choice, and the value that it forces."""
+    match matcher:
+        case Const(value=value):
+            return True, value
+        case Version():
+            return True, release
+        case _:
+            return False, None
