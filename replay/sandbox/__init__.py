@@ -1,0 +1,10 @@
+"""A made-up Codex upstream that behaves as the real one does, for use without network or account.
+
+``Sandbox(SandboxConfig(home=…))`` in a running event loop, or ``await serve(config)`` alone.
+"""
+
+from replay.sandbox.accounts import Account, Accounts
+from replay.sandbox.config import AccountSpec, SandboxConfig
+from replay.sandbox.server import Sandbox, serve
+
+__all__ = ["Account", "AccountSpec", "Accounts", "Sandbox", "SandboxConfig", "serve"]

@@ -1,0 +1,148 @@
+"""Directives: how a prompt tells the sandbox's scripted model what to do.
+
+A directive is ``[[word arguments]]`` anywhere in the last user message:
+
+==========================  =======================================================================
+``[[call NAME {json}]]``    call the tool NAME with these arguments. For a custom (free-form) tool:
+                            a JSON string, ``{"input": …}``, or raw text up to ``]]``
+``[[then]]``                the calls after it are made only when the ones before it have answered;
+                            calls with no ``[[then]]`` between them are made in parallel
+``[[say N]]``               answer with N words, one delta each
+``[[text "…"]]``            answer with exactly this text
+``[[think]] [[think N]]``   reason first, with a summary of N words (default 12)
+``[[tokens N]]``            report N input tokens, e.g. to provoke a client's compaction
+``[[pace MS]]``             wait so many milliseconds between events
+==========================  =======================================================================
+
+An unknown word is left alone as ordinary text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_WORDS = 100_000
+_OPEN = re.compile(r"\[\[(call|then|say|text|think|tokens|pace)\b[ \t]*")
+_NAME = re.compile(r"[\w.:/-]+")
+_DECODER = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCall:
+    """A tool call that the prompt asks for. ``arguments``: decoded JSON, or raw text."""
+
+    name: str
+    arguments: Any
+
+
+@dataclass(slots=True)
+class Directives:
+    """What a prompt asks for.
+
+    Attributes:
+        rounds: calls; the ones of a round are made in parallel.
+        words: of a ``[[say N]]``.
+        text: of a ``[[text "…"]]``.
+        think: words of the reasoning summary.
+        tokens: of a ``[[tokens N]]``.
+        pace: seconds between events.
+        rest: the prompt without its directives.
+    """
+
+    rounds: list[list[WantedCall]] = field(default_factory=list)
+    words: int | None = None
+    text: str | None = None
+    think: int | None = None
+    tokens: int | None = None
+    pace: float = 0.0
+    rest: str = ""
+
+
+def parse_directives(prompt: str) -> Directives:
+    """Find the directives of a prompt; what does not parse is ordinary text."""
+    found = Directives()
+    rest: list[str] = []
+    position, calls = 0, list[WantedCall]()
+    while (match := _OPEN.search(prompt, position)) is not None:
+        parsed = _arguments(match.group(1), prompt, match.end())
+        if parsed is None:
+            rest.append(prompt[position : match.end()])
+            position = match.end()
+            continue
+        value, end = parsed
+        rest.append(prompt[position : match.start()])
+        position = end
+        match match.group(1):
+            case "call":
+                calls.append(value)
+            case "then":
+                if calls:
+                    found.rounds.append(calls)
+                calls = []
+            case "say":
+                found.words = min(value or 0, MAX_WORDS)
+            case "text":
+                found.text = value
+            case "think":
+                found.think = min(12 if value is None else value, MAX_WORDS)
+            case "tokens":
+                found.tokens = value
+            case "pace":
+                found.pace = min((value or 0) / 1000, 60.0)
+    if calls:
+        found.rounds.append(calls)
+    rest.append(prompt[position:])
+    found.rest = "".join(rest).strip()
+    return found
+
+
+def _arguments(word: str, prompt: str, start: int) -> tuple[Any, int] | None:
+    """Value and end of a directive whose word ends before ``start``; None when malformed."""
+    if word == "call":
+        return _call(prompt, start)
+    if word == "text" and prompt[start : start + 1] == '"':
+        decoded = _json(prompt, start)
+        return decoded if decoded is not None and isinstance(decoded[0], str) else None
+    close = prompt.find("]]", start)
+    if close < 0:
+        return None
+    raw = prompt[start:close].strip()
+    if word == "text":
+        return raw, close + 2
+    if not raw:
+        return (None, close + 2) if word in ("then", "think") else None
+    if word == "then" or not raw.isdecimal() or len(raw) > 9:
+        return None
+    return int(raw), close + 2
+
+
+def _call(prompt: str, start: int) -> tuple[WantedCall, int] | None:
+    name = _NAME.match(prompt, start)
+    if name is None:
+        return None
+    position = name.end()
+    while prompt[position : position + 1] in (" ", "\t", "\n"):
+        position += 1
+    if prompt[position : position + 1] in ("{", "[", '"'):
+        decoded = _json(prompt, position)
+        if decoded is not None:
+            return WantedCall(name.group(), decoded[0]), decoded[1]
+    close = prompt.find("]]", position)
+    if close < 0:
+        return None
+    raw = prompt[position:close].strip()
+    return WantedCall(name.group(), raw if raw else {}), close + 2
+
+
+def _json(prompt: str, start: int) -> tuple[Any, int] | None:
+    """A JSON value that is followed by ``]]``, and the end of that."""
+    try:
+        value, end = _DECODER.raw_decode(prompt, start)
+    except (ValueError, RecursionError):
+        return None
+    while prompt[end : end + 1] in (" ", "\t", "\n"):
+        end += 1
+    return (value, end + 2) if prompt.startswith("]]", end) else None

@@ -1,0 +1,67 @@
+"""The tools that a request offers, wherever it puts them.
+
+Tools stand in ``tools`` (full shape), in ``additional_tools`` items of the input (lite shape), and
+inside ``namespace`` entries of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_HOSTED = frozenset({"web_search", "web_search_preview", "image_generation", "file_search"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One offered tool. ``kind``: ``function``, ``custom``, ``local_shell`` or a hosted type."""
+
+    name: str
+    kind: str
+    namespace: str | None = None
+    parameters: Mapping[str, Any] | None = None
+
+    @property
+    def hosted(self) -> bool:
+        """Run by the backend; clients cannot answer a call."""
+        return self.kind in _HOSTED
+
+
+def offered_tools(body: Mapping[str, Any]) -> list[Tool]:
+    """Every tool of a request, in order."""
+    found = list(_tools(body.get("tools"), None))
+    items = body.get("input")
+    if isinstance(items, list):
+        for item in items:
+            if isinstance(item, dict) and item.get("type") == "additional_tools":
+                found += _tools(item.get("tools"), None)
+    return found
+
+
+def find_tool(tools: list[Tool], name: str) -> Tool | None:
+    """By name, or by ``namespace.name`` where one name stands in several namespaces."""
+    for tool in tools:
+        if name == tool.name or (tool.namespace and name == f"{tool.namespace}.{tool.name}"):
+            return tool
+    return None
+
+
+def _tools(entries: Any, namespace: str | None) -> Iterator[Tool]:
+    if not isinstance(entries, list):
+        return
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        kind = str(entry.get("type", ""))
+        if kind == "namespace":
+            yield from _tools(entry.get("tools"), str(entry.get("name", "")))
+            continue
+        name = entry.get("name") or kind
+        parameters = entry.get("parameters")
+        yield Tool(
+            name=str(name),
+            kind=kind,
+            namespace=namespace,
+            parameters=parameters if isinstance(parameters, dict) else None,
+        )
