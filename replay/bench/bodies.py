@@ -1,0 +1,216 @@
+"""Request bodies of a coding agent's turn, made up, of an exact size in bytes.
+
+The same conversation is written as a Responses request and as a chat completion, so that the
+translated target carries the same content. The conversation's key is a fixed-length gap in the
+body: the load generator fills it in without building the body again.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+KEY_LENGTH = 36
+"""Characters of a conversation key (the length of a UUID)."""
+
+SMALLEST = 6144
+"""Bytes; below this the instructions and tools leave no room for a conversation."""
+
+_GAP = "k" * KEY_LENGTH
+_VOCABULARY = """
+account answer buffer cache chunk client config cursor decode error event factory filter
+frame handle header index input iterator layer length limit loader message module number
+offset option output packet parser path profile proxy query reader record request response
+result retry route schema server session socket source stream string table target timeout
+token trace upstream value window worker writer naïve größe →
+"""
+_WORDS = _VOCABULARY.split()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request body around the gap for the conversation's key."""
+
+    before: bytes
+    after: bytes
+
+    def __len__(self) -> int:
+        return len(self.before) + KEY_LENGTH + len(self.after)
+
+    def filled(self, key: bytes) -> bytes:
+        """The whole body. ``key`` must be :data:`KEY_LENGTH` bytes of JSON-safe ASCII."""
+        if len(key) != KEY_LENGTH:
+            raise ValueError(f"conversation key must be {KEY_LENGTH} bytes, got {len(key)}")
+        return self.before + key + self.after
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A tool call of the agent and what the tool said."""
+
+    call_id: str
+    name: str
+    arguments: str
+    output: str
+
+
+def responses_body(size: int, model: str) -> Body:
+    """A Responses request of exactly ``size`` bytes, streaming, with tools and tool results.
+
+    Raises:
+        ValueError: ``size`` is below :data:`SMALLEST`.
+    """
+    return _sized(size, lambda steps, filler: _responses(model, steps, filler))
+
+
+def chat_body(size: int, model: str) -> Body:
+    """The same conversation as a streaming chat completion with ``include_usage``.
+
+    Raises:
+        ValueError: ``size`` is below :data:`SMALLEST`.
+    """
+    return _sized(size, lambda steps, filler: _chat(model, steps, filler))
+
+
+def _sized(size: int, render: Callable[[list[_Step], str], dict[str, Any]]) -> Body:
+    if size < SMALLEST:
+        raise ValueError(f"a body must have at least {SMALLEST} bytes, got {size}")
+    source = random.Random(size)
+    steps: list[_Step] = []
+    have = len(_encode(render(steps, "")))
+    while True:
+        longer = [*steps, _step(source, len(steps))]
+        need = len(_encode(render(longer, "")))
+        if need > size:
+            break
+        steps, have = longer, need
+    encoded = _encode(render(steps, _filler(source, size - have)))
+    before, _, after = encoded.partition(_GAP.encode())
+    return Body(before, after)
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _filler(source: random.Random, length: int) -> str:
+    """Text that JSON writes with exactly ``length`` bytes."""
+    words: list[str] = []
+    have = 0
+    while have < length:
+        word = source.choice(_WORDS[:-3])
+        words.append(word)
+        have += len(word) + 1
+    return " ".join(words)[:length].ljust(length, ".")
+
+
+def _line(source: random.Random) -> str:
+    a, b, c = source.choices(_WORDS, k=3)
+    return f'    {a}_{b} = self.{c}("{b}", {source.randrange(9999)})  # {a} {c}\n'
+
+
+def _step(source: random.Random, number: int) -> _Step:
+    path = f"src/{source.choice(_WORDS[:-3])}/{source.choice(_WORDS[:-3])}_{number}.py"
+    lines = "".join(_line(source) for _ in range(source.randrange(6, 40)))
+    return _Step(
+        call_id=f"call_{source.getrandbits(96):024x}",
+        name=source.choice(["read_file", "run_command"]),
+        arguments=json.dumps({"path": path, "limit": 200}),
+        output=f"{path}\n{lines}",
+    )
+
+
+def _instructions() -> str:
+    source = random.Random("instructions")
+    return "You are an agent that edits code.\n" + "".join(
+        f"- {' '.join(source.choices(_WORDS, k=12))}.\n" for _ in range(14)
+    )
+
+
+def _tools() -> list[dict[str, Any]]:
+    source = random.Random("tools")
+    tools = []
+    for name in ("read_file", "run_command", "edit_file", "search_text"):
+        members = {
+            member: {"type": kind, "description": " ".join(source.choices(_WORDS, k=8))}
+            for member, kind in (("path", "string"), ("limit", "integer"), ("text", "string"))
+        }
+        tools.append(
+            {
+                "name": name,
+                "description": " ".join(source.choices(_WORDS, k=16)),
+                "parameters": {
+                    "type": "object",
+                    "properties": members,
+                    "required": ["path"],
+                    "additionalProperties": False,
+                },
+            }
+        )
+    return tools
+
+
+def _responses(model: str, steps: list[_Step], filler: str) -> dict[str, Any]:
+    def message(role: str, text: str) -> dict[str, Any]:
+        return {
+            "type": "message",
+            "role": role,
+            "content": [{"type": "input_text", "text": text}],
+        }
+
+    turns: list[dict[str, Any]] = [message("user", "Find out why the parser drops a chunk.")]
+    for step in steps:
+        turns += [
+            {
+                "type": "function_call",
+                "name": step.name,
+                "arguments": step.arguments,
+                "call_id": step.call_id,
+            },
+            {"type": "function_call_output", "call_id": step.call_id, "output": step.output},
+        ]
+    turns.append(message("user", "Go on." + filler))
+    return {
+        "model": model,
+        "instructions": _instructions(),
+        "input": turns,
+        "tools": [{"type": "function", **tool, "strict": False} for tool in _tools()],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "reasoning": {"effort": "medium", "summary": "auto"},
+        "store": False,
+        "stream": True,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": _GAP,
+    }
+
+
+def _chat(model: str, steps: list[_Step], filler: str) -> dict[str, Any]:
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": _instructions()},
+        {"role": "user", "content": "Find out why the parser drops a chunk."},
+    ]
+    for step in steps:
+        function = {"name": step.name, "arguments": step.arguments}
+        messages += [
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": step.call_id, "type": "function", "function": function}],
+            },
+            {"role": "tool", "tool_call_id": step.call_id, "content": step.output},
+        ]
+    messages.append({"role": "user", "content": "Go on." + filler})
+    return {
+        "model": model,
+        "messages": messages,
+        "tools": [{"type": "function", "function": tool} for tool in _tools()],
+        "tool_choice": "auto",
+        "reasoning_effort": "medium",
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "prompt_cache_key": _GAP,
+    }
