@@ -24,7 +24,7 @@ from replay.sandbox.events import (
 )
 from replay.sandbox.schema_sample import sample
 from replay.sandbox.tokens import BadToken, seal, unseal
-from replay.sandbox.tools import Tool, find_tool, offered_tools
+from replay.sandbox.tools import Tool, code_tool, find_tool, offered_tools
 
 type Json = dict[str, Any]
 
@@ -79,17 +79,15 @@ def answer(body: Mapping[str, Any], *, account_id: str) -> Answer:
     tools = offered_tools(body)
     outputs = [item for item in after if item.get("type") in OUTPUT_TYPES]
     wanted = _next_round(directives, after) if tools else []
-    missing = [call.name for call in wanted if find_tool(tools, call.name) is None]
+    calls = [_call(tools, call) for call in wanted]
+    missing = [call.name for call, item in zip(wanted, calls, strict=True) if item is None]
     schema = _schema(body)
     if missing:
         offered = ", ".join(tool.name for tool in tools[:50])
         names = ", ".join(missing)
         result.items.append(_message(f"No tool named {names} is offered. Offered are: {offered}."))
-    elif wanted:
-        for call in wanted:
-            tool = find_tool(tools, call.name)
-            assert tool is not None, "checked above"
-            result.items.append(_call(tool, call))
+    elif calls:
+        result.items += [item for item in calls if item is not None]
     elif schema is not None:
         result.items.append(_structured(schema, prompt))
     elif directives.text is not None:
@@ -154,8 +152,14 @@ def _next_round(directives: Directives, after: Sequence[Mapping[str, Any]]) -> l
     return []
 
 
-def _call(tool: Tool, call: WantedCall) -> Item:
-    arguments = call.arguments
+def _call(tools: list[Tool], call: WantedCall) -> Item | None:
+    """The item of a call; None when no such tool is offered."""
+    tool, arguments = find_tool(tools, call.name), call.arguments
+    if tool is None:
+        tool = code_tool(tools, call.name)
+        if tool is None:
+            return None
+        arguments = f"text(await tools.{call.name}({json.dumps(arguments)}))"
     if tool.hosted:
         search: Json = {"type": "search", "query": item_text(arguments)}
         body: Json = {"id": new_id("ws"), "type": f"{tool.kind}_call", "status": "completed"}

@@ -68,6 +68,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("GET", "/backend-api/wham/security-setup"): Route(account_calls.security_setup),
     ("GET", "/backend-api/ps/plugins/*"): Route(account_calls.plugins),
+    ("GET", "/backend-api/plugins/featured"): Route(account_calls.featured_plugins),
     # Off ChatGPT hosts the client sends no credentials here (codex-wire.md §1.2).
     ("POST", "/backend-api/ps/mcp"): Route(account_calls.mcp, sign_in="none", body="json"),
     ("POST", "/oauth/token"): Route(account_calls.oauth_token, sign_in="none", body="form"),

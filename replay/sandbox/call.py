@@ -28,7 +28,7 @@ type Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Services:
-    """What handlers share."""
+    """What handlers share. ``https_url``: of the TLS listener, "" when there is none."""
 
     config: SandboxConfig
     accounts: Accounts
@@ -36,6 +36,7 @@ class Services:
     recorder: Recorder
     cache: PromptCache
     gate: Gate
+    https_url: str = ""
 
     def now(self) -> float:
         return self.config.clock()

@@ -100,6 +100,7 @@ class Sandbox:
                     ssl=certificates.server_context(),
                 )
                 self.https_url = f"https://{_authority(config.host, port)}"
+                self.services.https_url = self.https_url
                 self.ca_file = certificates.ca_file
         except BaseException:
             await self.stop()

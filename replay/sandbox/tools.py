@@ -21,6 +21,7 @@ class Tool:
     kind: str
     namespace: str | None = None
     parameters: Mapping[str, Any] | None = None
+    description: str = ""
 
     @property
     def hosted(self) -> bool:
@@ -47,6 +48,18 @@ def find_tool(tools: list[Tool], name: str) -> Tool | None:
     return None
 
 
+def code_tool(tools: list[Tool], name: str) -> Tool | None:
+    """The tool that runs scripts in which ``name`` can be called.
+
+    Lite models of recent releases are offered one free-form ``exec`` tool, which takes JavaScript
+    and whose description names the tools on its ``tools`` object (recorded from 0.169.0).
+    """
+    for tool in tools:
+        if tool.kind == "custom" and tool.name == "exec" and f"`{name}`" in tool.description:
+            return tool
+    return None
+
+
 def _tools(entries: Any, namespace: str | None) -> Iterator[Tool]:
     if not isinstance(entries, list):
         return
@@ -64,4 +77,5 @@ def _tools(entries: Any, namespace: str | None) -> Iterator[Tool]:
             kind=kind,
             namespace=namespace,
             parameters=parameters if isinstance(parameters, dict) else None,
+            description=str(entry.get("description") or ""),
         )

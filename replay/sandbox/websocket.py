@@ -119,7 +119,7 @@ class Http1Socket:
         if self._size > self._connection.registry.max_body:
             self._close_now(CloseReason.MESSAGE_TOO_BIG, "message too big")
             return
-        self._parts.append(event.data)
+        self._parts.append(event.data if isinstance(event.data, str) else bytes(event.data))
         if not event.message_finished:
             return
         # A message has one type throughout: RFC 6455 §5.4.

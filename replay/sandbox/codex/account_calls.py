@@ -37,15 +37,22 @@ async def api_models(services: Services, call: Call, reply: Reply) -> None:
 
 
 async def accounts_check(services: Services, call: Call, reply: Reply) -> None:
-    """``wham/accounts/check``: workspace routing discovery (codex-wire.md §1.6)."""
+    """``wham/accounts/check``: workspace routing discovery (codex-wire.md §1.6).
+
+    ``NO_CONSTRAINT`` lets a client stay at the origin of its ``chatgpt_base_url``, which 0.169.0
+    accepts for https only. A client that asked over plain http is sent to the TLS listener; it
+    stays where it is when the origin of its ``openai_base_url`` is another one (found by running
+    0.169.0: ``http://localhost`` and ``http://127.0.0.1`` count as two origins).
+    """
     account = call.owner
+    origin = NO_CONSTRAINT if call.request.secure else services.https_url or NO_CONSTRAINT
     entry = {
         "id": account.id,
         "account_user_id": f"{account.user_id}__{account.id}",
         "structure": "workspace" if account.plan in ("team", "business") else "personal",
         "plan_type": account.plan,
         "name": None,
-        "workspace_backend_origin": NO_CONSTRAINT,
+        "workspace_backend_origin": origin,
         "account_routing_override": NO_CONSTRAINT,
     }
     body = {
@@ -90,7 +97,12 @@ async def security_setup(services: Services, call: Call, reply: Reply) -> None:
 
 async def plugins(services: Services, call: Call, reply: Reply) -> None:
     """``ps/plugins/*``: no plugins."""
-    await send_json(call, reply, {"plugins": [], "items": [], "has_more": False, "cursor": None})
+    await send_json(call, reply, {"enabled": False, "plugins": []})
+
+
+async def featured_plugins(services: Services, call: Call, reply: Reply) -> None:
+    """``plugins/featured``, asked by 0.142.0: a list of names, empty."""
+    await send_json(call, reply, [])
 
 
 async def analytics(services: Services, call: Call, reply: Reply) -> None:

@@ -46,10 +46,9 @@ async def serve(services: Services, call: Call, socket: Socket) -> None:
     """Accept the upgrade and answer messages until one side closes."""
     head: HeaderList = [(b"x-reasoning-included", b"true")]
     if call.request.path.startswith("/backend-api/"):
-        head += [
-            (b"x-models-etag", ETAG.encode()),
-            (b"openai-model", call.entry.model.encode()),
-        ]
+        head.append((b"x-models-etag", ETAG.encode()))
+        if call.entry.model:  # known from the routing hint only
+            head.append((b"openai-model", call.entry.model.encode()))
     call.entry.status = 101
     await socket.accept(head)
     conversation = _Conversation(services, call, _RecordedSocket(services, call, socket))
