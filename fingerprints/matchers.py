@@ -19,6 +19,9 @@ In YAML a matcher is a word (``int``) or a map with one key (``{uuid: 7}``):
 ``list: MATCHER``      an array of such values
 ``any_of: [M, …]``     one of several matchers; an applier uses the first that it can fill
 =====================  =========================================================================
+
+A header with ``json`` is left out when its text has a character that HTTP does not allow in a
+header (U+007F is the one that escaping leaves): recorded from 0.142.0 and 0.169.0.
 """
 
 from __future__ import annotations

@@ -28,7 +28,6 @@ from fingerprints.roles import Json
 from fingerprints.serial import ascii_text
 from fingerprints.variant import Variant
 
-
 _ILLEGAL = re.compile(r"[^\t -~\x80-\xff]")
 
 
@@ -221,7 +220,7 @@ class Compiler:
         return Step(
             name=entry.name,
             fill=fill,
-            required=required,
+            required=required and not (isinstance(entry.value, JsonText) and path == "header:"),
             has=entry.when.has,
             lacks=entry.when.lacks,
             source=source,

@@ -210,11 +210,13 @@ class Shape(_Model):
             message of the input, role developer).
         tools: ``member`` (top-level ``tools``) or ``additional_tools`` (the first item of the
             input, with all tools in it).
+        item_ids: every input item has an id of its own kind (``msg_``, ``fc_``, …).
         reason: what is known of it.
     """
 
     instructions: Literal["member", "developer_message"]
     tools: Literal["member", "additional_tools"]
+    item_ids: bool = False
     reason: str = ""
 
 

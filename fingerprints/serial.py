@@ -49,3 +49,49 @@ def _escape(match: re.Match[str]) -> str:
         return f"\\u{code:04x}"
     code -= 0x10000
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def loads(text: bytes | str) -> Any:
+    """JSON text as Python objects, half surrogates in escapes allowed.
+
+    Raises:
+        ValueError: not JSON, or nested too deeply.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(text)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+
+def untidy(text: str, *, ascii_only: bool) -> list[str]:
+    """How valid JSON text departs from what :func:`dumps` or :func:`ascii_text` writes.
+
+    Numbers may be written in any way. Gives short phrases: white space, needless escapes,
+    repeated members.
+    """
+    out = []
+    write = ascii_text if ascii_only else dumps_text
+    outside = _STRING.sub("", text)
+    if re.search(r"\s", outside):
+        out.append("white space between tokens")
+    if any(write(json.loads(token)) != token for token in set(_STRING.findall(text))):
+        out.append("a character escaped that need not be, or not escaped that must be")
+    repeated: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        repeated.extend(sorted({name for name in names if names.count(name) > 1}))
+
+    json.loads(text, object_pairs_hook=look)
+    return out + [f"member {name!r} stands twice" for name in repeated]
+
+
+def dumps_text(value: Any) -> str:
+    """:func:`dumps` as text."""
+    return dumps(value).decode()
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
