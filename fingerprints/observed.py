@@ -153,8 +153,11 @@ def by_marks(
 
 
 def sign_in_of(observed: Observed, possible: Sequence[SignIn]) -> SignIn:
-    """The sign-in; where the path leaves it open, an API key is told by its ``sk-``."""
+    """The sign-in; where the path leaves it open, an API key is told by its ``sk-``.
+
+    Calls that need no sign-in are made without one when there is only an API key.
+    """
     if len(possible) == 1:
         return possible[0]
-    key = (observed.header("authorization") or "").startswith("Bearer sk-")
-    return "api_key" if key else "chatgpt"
+    token = observed.header("authorization")
+    return "api_key" if token is None or token.startswith("Bearer sk-") else "chatgpt"

@@ -98,6 +98,7 @@ class Entry(_Model):
         name: as on the wire, with its letter case.
         value: what it may be.
         role: the role that fills it, and that makes it equal to the role's other places.
+        equal: False where recordings show that it may differ from the role's other places.
         default: what the recorded client says where it has nothing particular to say; used when
             neither a role nor the caller's content has a value and the field is always there.
         presence: how often it is there where ``when`` holds.
@@ -109,6 +110,7 @@ class Entry(_Model):
     name: str = Field(min_length=1)
     value: Value
     role: str | None = None
+    equal: bool = True
     default: Any = None
     presence: Presence = Presence.ALWAYS
     when: When = When()

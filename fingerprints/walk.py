@@ -154,10 +154,10 @@ class Walk:
                 self.document(path, name, value)
                 return True
         if not self._accepts(entry.value, value, place.strings):
-            if entry.role is not None and isinstance(value, str | int):
+            if entry.role is not None and entry.equal and isinstance(value, str | int):
                 self.pool.setdefault(entry.role, []).append((path, as_text(value)))
             return False
-        if entry.role is not None:
+        if entry.role is not None and entry.equal:
             self.pool.setdefault(entry.role, []).append((path, as_text(value)))
         for role, text in self._placeholders(entry.value, value):
             self.pool.setdefault(role, []).append((path, text))
