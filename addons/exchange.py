@@ -40,7 +40,7 @@ class Exchange:
         id: short random id, for logs and the debugger.
         principal: hash of the client's key, ``local`` where none is needed.
         headers: the client's own headers, in order; never sent as they are.
-        body: the client's body, decoded (zstd, gzip undone); empty for upgrades.
+        body: the client's body: for model requests decoded (zstd, gzip undone), else as it came.
         request: the same as JSON, for routes whose body is JSON; parsed once.
         turn: the model request in neutral form, for ``kind == "model"``.
         state: the provider's own notes; the core never looks inside.

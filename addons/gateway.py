@@ -293,10 +293,10 @@ def read_body(exchange: Exchange, request: http.Request, limit: int) -> None:
     Raises:
         ClientError: the body is not what the route's protocol takes.
     """
-    raw = request.raw_content or b""
-    exchange.body = decode(raw, request.headers.get("content-encoding"), limit=limit)
-    if exchange.route.kind not in ("model", "compact"):
+    exchange.body = request.raw_content or b""
+    if exchange.route.kind != "model":
         return
+    exchange.body = decode(exchange.body, request.headers.get("content-encoding"), limit=limit)
     exchange.request = parse_object(exchange.body)
     exchange.turn = exchange.protocol.parse(exchange.request)
     exchange.renderer = exchange.protocol.renderer(exchange.turn, exchange.request)

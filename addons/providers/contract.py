@@ -183,6 +183,12 @@ class Provider(Protocol):
     def routes(self) -> Sequence[Route]:
         """The requests that this provider serves."""
 
+    async def start(self) -> None:
+        """Before the first exchange; loads what was kept."""
+
+    async def stop(self) -> None:
+        """After the last one; ends background work."""
+
     async def plan(self, exchange: Exchange) -> Plan:
         """Called before every attempt; the verdict on the last one is in ``exchange.attempts``."""
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from addons.providers.codex.continuity import Signature
 
 MAX_THREADS = 64
@@ -47,6 +49,9 @@ class Strand:
         if self.prompt == signature.prompt:
             return True
         return bool(self.opening) and self.opening == signature.opening
+
+
+_STORED = TypeAdapter(dict[str, list[Strand]])
 
 
 class Lineages:
@@ -112,16 +117,14 @@ class Lineages:
             ValueError: ``data`` is not of that form; nothing is changed then.
         """
         try:
-            sessions = OrderedDict(
-                (
-                    str(session_id),
-                    OrderedDict((row["thread_id"], Strand(**row)) for row in rows),
-                )
-                for session_id, rows in data.items()
-            )
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"stored lineages are malformed: {error}") from error
-        self._sessions = sessions
+            rows = _STORED.validate_python(data)
+        except ValidationError as error:
+            raise ValueError(f"stored lineages are malformed: {error.errors()[0]['msg']}") from None
+        self._sessions = OrderedDict(
+            (session_id, OrderedDict((strand.thread_id, strand) for strand in strands))
+            for session_id, strands in rows.items()
+            if strands
+        )
 
     def _expire(self, now: float) -> None:
         while self._sessions:

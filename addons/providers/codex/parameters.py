@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from addons.errors import BadRequest
 from addons.providers.codex.refusals import Refusal
 
@@ -105,6 +107,7 @@ _UNSUPPORTED = re.compile(
     r"[`'\"]?([A-Za-z_][A-Za-z0-9_.\[\]-]*[A-Za-z0-9_\]])",
     re.IGNORECASE,
 )
+_STORED = TypeAdapter(dict[str, dict[str, float]])
 _CODES = frozenset({"unsupported_parameter", "unknown_parameter"})
 
 
@@ -255,18 +258,16 @@ class LearnedParameters:
         Raises:
             ValueError: not of that form; nothing is changed then.
         """
-        loaded: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
-        if not isinstance(data, dict):
-            raise ValueError("stored parameters must be an object by upstream")
-        for upstream, known in data.items():
-            if not isinstance(known, dict):
-                raise ValueError(f"stored parameters of {upstream!r} must be an object by path")
-            rows: OrderedDict[str, float] = OrderedDict()
-            for path, until in known.items():
+        try:
+            rows = _STORED.validate_python(data)
+        except ValidationError as error:
+            raise ValueError(
+                f"stored parameters are malformed: {error.errors()[0]['msg']}"
+            ) from None
+        for known in rows.values():
+            for path in known:
                 if path in REQUIRED or not _PATH.fullmatch(path):
                     raise ValueError(f"stored parameter {path[:80]!r} can't be left out")
-                if isinstance(until, bool) or not isinstance(until, int | float):
-                    raise ValueError(f"stored time of {path!r} must be a number")
-                rows[path] = float(until)
-            loaded[upstream] = rows
-        self._until = loaded
+        self._until = OrderedDict(
+            (upstream, OrderedDict(known)) for upstream, known in rows.items()
+        )

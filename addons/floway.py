@@ -1,0 +1,70 @@
+"""The script for ``mitmdump -s``: builds the addon list, nothing else.
+
+The one module that knows all rooms: it is the place where providers, the store and the sandbox
+meet. (It may import ``replay``: the embedded sandbox and the words of the banner live there.)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from addons.configuration import Configuration
+from addons.debug.witness import show_attempt
+from addons.gateway import Gateway
+from addons.launch import Launch, Upstreams
+from addons.providers.codex.provider import CodexProvider
+from addons.providers.contract import Provider
+from addons.settings import Settings
+from addons.store.contract import Store
+from addons.store.sqlite import SqliteStore
+from replay.sandbox.embedded import EmbeddedSandbox
+
+
+async def open_store(settings: Settings) -> Store:
+    return await SqliteStore.open(settings.home / "floway.db")
+
+
+async def start_sandbox(settings: Settings) -> EmbeddedSandbox:
+    return await EmbeddedSandbox.start(
+        settings.home / "sandbox", port=settings.sandbox_port, tls_port=settings.sandbox_tls_port
+    )
+
+
+def build_providers(
+    settings: Settings, store: Store | None = None, sandbox: Upstreams | None = None
+) -> Sequence[Provider]:
+    """All providers. Without a store nothing is kept (``floway routes`` needs no store)."""
+    if isinstance(sandbox, EmbeddedSandbox):
+        return [
+            CodexProvider.of_sandbox(
+                settings, store, sandbox.url, str(sandbox.ca_file), sandbox.sign_ins()
+            )
+        ]
+    return [CodexProvider.of_settings(settings, store)]
+
+
+def announce(settings: Settings, address: str, sandbox: Upstreams | None) -> None:
+    """Tell the user where to point clients."""
+    from replay.cli.banner import announce as show
+
+    inside = sandbox if isinstance(sandbox, EmbeddedSandbox) else None
+    show(settings, address, sandbox=None if inside is None else inside.control_url)
+    sys.stdout.flush()
+
+
+configuration = Configuration()
+gateway = Gateway(show_attempt)
+
+addons = [
+    configuration,
+    gateway,
+    Launch(
+        configuration,
+        gateway,
+        open_store=open_store,
+        start_sandbox=start_sandbox,
+        build_providers=build_providers,
+        announce=announce,
+    ),
+]

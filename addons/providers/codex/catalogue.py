@@ -1,0 +1,95 @@
+"""The upstream's model list: fetched by httpx, kept by its ETag, the last good one served."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+
+import httpx
+
+from addons.errors import ClientError
+from addons.providers.codex.models import MalformedModels, Model, ModelList
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 10.0
+"""Seconds; the list is small, and model requests may wait for it."""
+
+type Ask = Callable[[], tuple[str, Sequence[tuple[str, str]]]]
+"""URL and headers of the request for the list, for an account that can be asked now."""
+
+
+class Catalogue:
+    """One list for all accounts of the provider; asked for by one task at a time."""
+
+    def __init__(self, *, clock: Callable[[], float], ca_file: str | None = None) -> None:
+        self._clock = clock
+        self._ca_file = ca_file
+        self._list = ModelList()
+        self._lock = asyncio.Lock()
+        self._client: httpx.AsyncClient | None = None
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """The last good list; empty before the first."""
+        return self._list.models
+
+    def announced(self, etag: str | None) -> None:
+        """An answer named the ETag of the list that holds now."""
+        self._list = self._list.announced(etag)
+
+    async def refreshed(self, ask: Ask) -> Sequence[Model]:
+        """The list, asked for again where it is due; the last good one where that fails."""
+        if self._list.due(self._clock()):
+            async with self._lock:
+                if self._list.due(self._clock()):
+                    await self._fetch(ask)
+        return self._list.models
+
+    async def required(self, ask: Ask) -> Sequence[Model]:
+        """As :meth:`refreshed`, for a caller that can't do without.
+
+        Raises:
+            ClientError: 502, there is no list.
+        """
+        models = await self.refreshed(ask)
+        if not models:
+            raise ClientError(
+                502, "models_unavailable", "The upstream's model list could not be had. Try again."
+            )
+        return models
+
+    async def _fetch(self, ask: Ask) -> None:
+        try:
+            url, headers = ask()
+            pairs = [*headers]
+            if self._list.etag:
+                pairs.append(("if-none-match", self._list.etag))
+            # A Request of our own: the client's defaults (accept-encoding, …) stay out of it.
+            answer = await self._http().send(httpx.Request("GET", url, headers=pairs))
+            if answer.status_code == 304:
+                self._list = self._list.unchanged(self._clock())
+            else:
+                answer.raise_for_status()
+                self._list = self._list.fetched(
+                    answer.json(), answer.headers.get("etag", ""), self._clock()
+                )
+        except (httpx.HTTPError, ValueError, MalformedModels) as error:
+            self._list = self._list.failed(self._clock())
+            logger.warning("the model list could not be fetched: %s", type(error).__name__)
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._client is None:
+            verify = ssl.create_default_context(cafile=self._ca_file)
+            # Not through the environment's proxy: that may be floway itself.
+            self._client = httpx.AsyncClient(
+                verify=verify, timeout=TIMEOUT, trust_env=False, http2=True
+            )
+        return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None

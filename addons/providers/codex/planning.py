@@ -1,0 +1,319 @@
+"""Upstream requests, built from the profile, an identity and an account. No I/O.
+
+Which headers, members and names there are is the profile's business; here is only what they are
+filled with.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from addons.accounts.model import Account
+from addons.exchange import Exchange
+from addons.providers.codex import parameters, projection
+from addons.providers.codex.credentials import Credential
+from addons.providers.codex.environment import Environment
+from addons.providers.codex.identity import Identity
+from addons.providers.codex.models import Model, shape_of
+from addons.providers.codex.parameters import LearnedParameters
+from addons.providers.codex.shape import Moved, bring, moved, restore
+from addons.providers.codex.upstream import Upstream
+from addons.providers.contract import HeaderList, UpstreamRequest
+from fingerprints import apply
+from fingerprints.library import load
+from fingerprints.matchers import Enum
+from fingerprints.profile import Profile, SignIn
+from fingerprints.roles import Json, Roles
+from fingerprints.serial import dumps
+
+DEFAULT_PROFILE = "codex@latest"
+
+ORIGINATOR = "codex_exec"
+"""Surface for callers that are not the official client: one request, one answer, no screen."""
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Of one connection only (RFC 9110 §7.6.1)."""
+
+CLIENT_KEYS = frozenset({b"authorization", b"x-api-key", b"api-key", b"chatgpt-account-id"})
+"""Headers with the client's own key; replaced, never sent on."""
+
+
+@dataclass(slots=True)
+class Shaped:
+    """A caller's body on its way upstream, and the way back.
+
+    Attributes:
+        shape: name of the body shape.
+        content: the body in that shape, what the upstream refuses left out.
+        moved: set once the body is assembled.
+        notes: what was left out or overridden, and why.
+    """
+
+    shape: str
+    caller: Mapping[str, Any]
+    content: dict[str, Any]
+    moved: Moved | None
+    notes: list[str]
+
+    def restore(self, response: dict[str, Any]) -> bool:
+        """Put the caller's own values back into a response object; True when it changed."""
+        return self.moved is not None and restore(response, self.moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf, and as which surface of the client."""
+
+    account: Account
+    installation: str
+    originator: str
+
+
+class Planner:
+    """Builds requests for one upstream in the form of one profile."""
+
+    def __init__(self, upstream: Upstream, profile: str, environment: Environment) -> None:
+        """
+        Raises:
+            ProfileError: there is no such profile, or it can't be applied.
+        """
+        self.upstream = upstream
+        self.profile: Profile = load(profile or DEFAULT_PROFILE)
+        apply.precompile(self.profile)
+        self._machine = projection.of_machine(environment)
+        self._surfaces = _surfaces(self.profile)
+
+    # --- bodies ------------------------------------------------------------------------------
+
+    def shape(
+        self,
+        body: dict[str, Any],
+        identity: Identity,
+        learned: LearnedParameters,
+        models: Sequence[Model],
+        now: float,
+        *,
+        previous: str = "",
+    ) -> Shaped:
+        """Bring a caller's body to the shape of its model, without what the upstream refuses.
+
+        Raises:
+            ClientError: a member can't be sent; names it and the remedy.
+        """
+        name = shape_of(str(body.get("model", "")), models, self.profile.shape)
+        placement = self.profile.shapes[name]
+        content, notes = parameters.apply(body)
+        content, more = learned.apply(self.upstream.url, content, now)
+        content = bring(
+            content,
+            placement,
+            thread_id=identity.thread_id,
+            item_ids=placement.item_ids,
+            previous=previous,
+        )
+        content["client_metadata"] = dict(identity.client_metadata)
+        return Shaped(name, body, content, None, [*notes, *more])
+
+    def _kind(self, identity: Identity) -> str:
+        kind = identity.request_kind
+        return kind if kind in self.profile.kinds else "turn"
+
+    # --- requests ----------------------------------------------------------------------------
+
+    def turn(self, shaped: Shaped, identity: Identity, caller: Caller) -> UpstreamRequest:
+        """A model request over HTTP."""
+        made = apply.request(
+            self.profile,
+            self._kind(identity),
+            shape=shaped.shape,
+            sign_in=sign_in(caller.account),
+            roles=self._roles(identity, caller),
+            content=shaped.content,
+            http_version="HTTP/1.1",
+        )
+        shaped.moved = moved(dict(shaped.caller), made.data or {})
+        shaped.notes += [str(note) for note in made.notes]
+        return self._request(made, caller.account)
+
+    def frame(self, shaped: Shaped, identity: Identity, caller: Caller) -> bytes:
+        """A ``response.create`` message."""
+        notes: list[apply.Note] = []
+        roles = self._roles(identity, caller)
+        roles["stream_started_at_unix_ms"] = int(time.time() * 1000)
+        data = apply.body(
+            self.profile,
+            self._kind(identity),
+            transport="websocket",
+            shape=shaped.shape,
+            sign_in=sign_in(caller.account),
+            roles=roles,
+            content=shaped.content,
+            unknown="report",
+            notes=notes,
+        )
+        shaped.moved = moved(dict(shaped.caller), data)
+        shaped.notes += [str(note) for note in notes]
+        return dumps(data)
+
+    def upgrade(self, exchange: Exchange, identity: Identity, caller: Caller) -> UpstreamRequest:
+        """The WebSocket handshake; its key is the client's own, which the answer is made for."""
+        model = identity.metadata.get("model") or hinted_model(exchange) or self._any_model()
+        roles = self._roles(identity, caller)
+        roles |= {
+            "model": model,
+            "reasoning_effort": identity.metadata.get("reasoning_effort"),
+            "websocket_key": exchange.header("sec-websocket-key"),
+        }
+        made = apply.request(
+            self.profile,
+            "upgrade",
+            transport="websocket",
+            shape=self.profile.shape(str(model)),
+            sign_in=sign_in(caller.account),
+            roles=roles,
+        )
+        return self._request(made, caller.account, http2=False)
+
+    def models(self, account: Account) -> tuple[str, list[tuple[str, str]]]:
+        """URL and headers of the request for the model list."""
+        made = apply.request(
+            self.profile,
+            "models",
+            shape=next(iter(self.profile.shapes)),
+            sign_in=sign_in(account),
+            roles={
+                **self._machine,
+                **_credential_roles(account),
+                "originator": ORIGINATOR,
+                "authority": self.upstream.authority,
+            },
+            http_version="HTTP/1.1",
+        )
+        return self.upstream.url + made.path, made.headers
+
+    def side(self, exchange: Exchange, account: Account) -> UpstreamRequest:
+        """An endpoint beside the model: the client's own request with the account's identity.
+
+        The official client's order and letter case are kept: it made the request.
+        """
+        headers: HeaderList = []
+        replaced = dict(_account_headers(account))
+        for name, value in exchange.headers:
+            key = name.lower()
+            if key in CLIENT_KEYS:
+                if key in replaced:
+                    headers.append((name, replaced.pop(key)))
+            elif key not in HOP_BY_HOP and key not in (b"content-length", b"accept-encoding"):
+                headers.append((name, value))
+        headers += replaced.items()
+        if exchange.body or exchange.method in ("POST", "PUT", "PATCH"):
+            headers.append((b"content-length", str(len(exchange.body)).encode()))
+        return UpstreamRequest(
+            exchange.method,
+            self.upstream.scheme,
+            self.upstream.host,
+            self.upstream.port,
+            self.upstream.prefix + exchange.path,
+            self.upstream.authority,
+            headers,
+            exchange.body,
+            lane=account.handle,
+        )
+
+    # --- parts -------------------------------------------------------------------------------
+
+    def _roles(self, identity: Identity, caller: Caller) -> dict[str, Json]:
+        account = caller.account
+        return {
+            **self._machine,
+            **projection.of_identity(
+                identity, installation_id=caller.installation, originator=caller.originator
+            ),
+            **_credential_roles(account),
+            "authority": self.upstream.authority,
+        }
+
+    def originator(self, exchange: Exchange) -> str:
+        """The official caller's own surface, else that of a client without a screen."""
+        own = exchange.header("originator")
+        return own if own in self._surfaces else ORIGINATOR
+
+    def _any_model(self) -> str:
+        """For a handshake that names none: the first model of the client's own catalogue."""
+        rule = self.profile.models[0]
+        return rule.match[0]
+
+    def _request(
+        self, made: apply.Assembled, account: Account, *, http2: bool = True
+    ) -> UpstreamRequest:
+        return UpstreamRequest(
+            made.method,
+            self.upstream.scheme,
+            self.upstream.host,
+            self.upstream.port,
+            self.upstream.prefix + made.path,
+            self.upstream.authority,
+            [(name.encode("latin-1"), value.encode("latin-1")) for name, value in made.headers],
+            made.body,
+            http2=http2,
+            lane=account.handle,
+        )
+
+
+def _surfaces(profile: Profile) -> frozenset[str]:
+    """Originators that the release has in model requests."""
+    form = profile.requests["turn"]["http"]
+    found: set[str] = set()
+    for entry in profile.headers[form.headers]:
+        if entry.role == "originator" and isinstance(entry.value, Enum):
+            found.update(str(value) for value in entry.value.values)
+    return frozenset(found)
+
+
+def sign_in(account: Account) -> SignIn:
+    """How the account signs in, in the profile's words."""
+    assert isinstance(account.credential, Credential)
+    return "api_key" if account.credential.mode == "apikey" else "chatgpt"
+
+
+def hinted_model(exchange: Exchange) -> str:
+    """The model that an official client's handshake names, or ""."""
+    hint = exchange.header("x-codex-routing-hint") or ""
+    for part in hint.split(";"):
+        name, _, value = part.partition("=")
+        if name.strip() == "model" and value.strip():
+            return value.strip()
+    return ""
+
+
+def _credential_roles(account: Account) -> Roles:
+    credential = account.credential
+    assert isinstance(credential, Credential)
+    return {
+        "access_token": credential.access_token,
+        "account_id": credential.account_id or None,
+    }
+
+
+def _account_headers(account: Account) -> list[tuple[bytes, bytes]]:
+    credential = account.credential
+    assert isinstance(credential, Credential)
+    pairs = [(b"authorization", b"Bearer " + credential.access_token.encode())]
+    if credential.account_id:
+        pairs.append((b"chatgpt-account-id", credential.account_id.encode()))
+    return pairs

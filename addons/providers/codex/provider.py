@@ -1,0 +1,426 @@
+"""The Codex provider: the facade that the gateway talks to.
+
+Everything that decides is pure and lives beside this file; here are the steps, in the order in
+which an exchange takes them, and the memory between exchanges (pool, learned parameters, threads).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from addons.accounts.model import Account
+from addons.accounts.pool import AllCooling, Pool
+from addons.errors import ClientError
+from addons.exchange import Exchange
+from addons.front.routes import Route
+from addons.front.sse import ServerEvent, event_type
+from addons.providers.codex import frames, roster, verdicts
+from addons.providers.codex.catalogue import Catalogue
+from addons.providers.codex.classification import after_refresh
+from addons.providers.codex.environment import detect
+from addons.providers.codex.identity import Identity, resolve
+from addons.providers.codex.ids import Mint
+from addons.providers.codex.lineage import Lineages
+from addons.providers.codex.parameters import LearnedParameters
+from addons.providers.codex.planning import Caller, Planner, Shaped
+from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
+from addons.providers.codex.shape import prefix_key
+from addons.providers.codex.side import accounts_check, models_answer
+from addons.providers.codex.upstream import Upstream
+from addons.providers.codex.usage import (
+    header_map,
+    quota_from_event,
+    quota_from_headers,
+    token_usage,
+)
+from addons.providers.contract import (
+    Answer,
+    Commit,
+    Forward,
+    NextAccount,
+    Outcome,
+    Plan,
+    RefreshCredentials,
+    Refuse,
+    SameAccount,
+    Verdict,
+)
+from addons.settings import Settings
+from addons.store.contract import Store
+
+logger = logging.getLogger(__name__)
+
+NAME = "codex"
+PARAMETERS = "codex.parameters"
+
+
+@dataclass(slots=True)
+class Progress:
+    """What this provider remembers of one exchange (``exchange.state``).
+
+    Attributes:
+        tried: handles that are not asked again for this exchange.
+        asked: attempts by handle.
+        refused: a member that the upstream named as unsupported in the last answer.
+        output: the WebSocket response that is under way has given output.
+        prefix: names instructions and tools of the last WebSocket message.
+    """
+
+    identity: Identity
+    model: str = ""
+    account: Account | None = None
+    shaped: Shaped | None = None
+    started: float = 0.0
+    tried: set[str] = field(default_factory=set)
+    asked: dict[str, int] = field(default_factory=dict)
+    scan: verdicts.StreamScan = field(default_factory=verdicts.StreamScan)
+    refused: str | None = None
+    output: bool = False
+    prefix: str = ""
+
+
+class CodexProvider:
+    """Implements :class:`addons.providers.contract.Provider`."""
+
+    name = NAME
+    observed_events = frozenset(
+        {
+            "response.created",
+            "response.in_progress",
+            "response.completed",
+            "response.incomplete",
+            "response.failed",
+            "response.queued",
+            "codex.rate_limits",
+            "error",
+        }
+    )
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store | None,
+        upstream: Upstream,
+        accounts: Sequence[Account],
+        *,
+        ca_file: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._upstream = upstream
+        self._clock = clock
+        self._pool = Pool(accounts)
+        self._lineages = Lineages()
+        self._mint = Mint()
+        self._parameters = LearnedParameters()
+        self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
+        self._planner = Planner(upstream, settings.profile, detect())
+        self._installations: dict[str, str] = {}
+
+    @classmethod
+    def of_settings(cls, settings: Settings, store: Store | None) -> CodexProvider:
+        """With the user's own accounts, at the real host or the one that the settings name."""
+        upstream, accounts = roster.configured(settings)
+        return cls(settings, store, upstream, accounts)
+
+    @classmethod
+    def of_sandbox(
+        cls,
+        settings: Settings,
+        store: Store | None,
+        url: str,
+        ca_file: str,
+        sign_ins: Sequence[tuple[str, dict[str, Any]]],
+    ) -> CodexProvider:
+        """With the sandbox's made-up accounts: label and ``auth.json`` of each."""
+        accounts = roster.made_up(sign_ins)
+        return cls(settings, store, Upstream.parse(url), accounts, ca_file=ca_file)
+
+    def routes(self) -> Sequence[Route]:
+        return routes(self.name, self._settings.forward_hosts)
+
+    @property
+    def accounts(self) -> Sequence[Account]:
+        return self._pool.accounts
+
+    async def start(self) -> None:
+        if self._store is None:
+            return
+        for account in self._pool.accounts:
+            self._installations[account.handle] = await roster.installation(account, self._store)
+        kept = await self._store.get(PARAMETERS, "refused")
+        if kept is not None:
+            self._parameters.load(kept.value)
+
+    async def stop(self) -> None:
+        await self._catalogue.close()
+
+    # --- plan --------------------------------------------------------------------------------
+
+    async def plan(self, exchange: Exchange) -> Plan:
+        now = self._clock()
+        progress = self._progress(exchange, now)
+        account = await self._account(exchange, progress, now)
+        if isinstance(account, ClientError):
+            return Refuse(account)
+        progress.account = account
+        progress.started = now
+        progress.asked[account.handle] = progress.asked.get(account.handle, 0) + 1
+        progress.scan = verdicts.StreamScan()
+        progress.output = False
+        match exchange.route.kind:
+            case "model":
+                assert exchange.turn is not None
+                models = await self._catalogue.refreshed(lambda: self._planner.models(account))
+                progress.shaped = shaped = self._planner.shape(
+                    exchange.turn.body, progress.identity, self._parameters, models, now
+                )
+                request = self._planner.turn(
+                    shaped, progress.identity, self._caller(exchange, account)
+                )
+                self._lineages.remember(progress.identity.session_id, progress.identity.strand(now))
+            case "model_socket":
+                request = self._planner.upgrade(
+                    exchange, progress.identity, self._caller(exchange, account)
+                )
+            case "models":
+                models = await self._catalogue.required(lambda: self._planner.models(account))
+                return models_answer(exchange, models, account)
+            case _ if exchange.path.partition("?")[0] == ACCOUNTS_CHECK:
+                return accounts_check(exchange, account)
+            case _:
+                request = self._planner.side(exchange, account)
+        return Forward(request, account.label, self._summary(progress))
+
+    def _caller(self, exchange: Exchange, account: Account) -> Caller:
+        installation = self._installations.get(account.handle) or self._installations.setdefault(
+            account.handle, str(uuid.uuid4())
+        )
+        return Caller(account, installation, self._planner.originator(exchange))
+
+    def _progress(self, exchange: Exchange, now: float) -> Progress:
+        if isinstance(exchange.state, Progress):
+            return exchange.state
+        body = exchange.turn.body if exchange.turn is not None else {}
+        identity = resolve(
+            exchange.headers,
+            body,
+            websocket=exchange.websocket,
+            principal=exchange.principal,
+            now=now,
+            mint=self._mint,
+            stored=self._lineages,
+        )
+        for note in identity.notes:
+            logger.info("exchange %s: %s", exchange.id, note)
+        progress = exchange.state = Progress(
+            identity, exchange.turn.model if exchange.turn is not None else ""
+        )
+        exchange.conversation = (
+            f"{exchange.principal}:{identity.session_id}"
+            if exchange.route.kind.startswith("model")
+            else f"{exchange.principal}:side"
+        )
+        return progress
+
+    async def _account(
+        self, exchange: Exchange, progress: Progress, now: float
+    ) -> Account | ClientError:
+        """The account for the next attempt, after the verdict on the last one has its effect."""
+        verdict = exchange.attempts[-1].verdict if exchange.attempts else None
+        last = progress.account
+        if last is not None:
+            if isinstance(verdict, RefreshCredentials):
+                if progress.asked[last.handle] == 1 and await roster.reload(last):
+                    return last
+                verdict = after_refresh(verdict)
+            if isinstance(verdict, SameAccount):
+                if progress.refused is not None:
+                    self._parameters.learn(self._upstream.url, progress.refused, now)
+                    await self._keep_parameters()
+                    progress.refused = None
+                return last
+            if isinstance(verdict, NextAccount):
+                progress.tried.add(last.handle)
+                self._cool(last, progress.model, verdict, now)
+        chosen = self._pool.choose(exchange.conversation, progress.model, now, progress.tried)
+        if isinstance(chosen, AllCooling):
+            if isinstance(verdict, NextAccount) and len(self._pool.accounts) == 1:
+                return verdict.error
+            return chosen.client_error(progress.model, now)
+        return chosen
+
+    def _cool(self, account: Account, model: str, verdict: NextAccount, now: float) -> None:
+        if verdict.scope == "none":
+            return
+        scope = model if verdict.scope == "model" else None
+        logger.info("account %s: %s", account.label, verdict.reason)
+        if verdict.backoff:
+            self._pool.back_off(
+                account, scope, verdict.cooldown, verdict.reason, now=now, error=verdict.error
+            )
+        elif verdict.cooldown > 0:
+            until = now + verdict.cooldown
+            self._pool.cool(account, scope, until, verdict.reason, now=now, error=verdict.error)
+
+    async def _keep_parameters(self) -> None:
+        if self._store is not None:
+            await self._store.put(PARAMETERS, "refused", self._parameters.dump())
+
+    def _summary(self, progress: Progress) -> dict[str, Any]:
+        return {
+            "profile": self._planner.profile.name,
+            "session": progress.identity.session_id,
+            "sources": dict(progress.identity.sources),
+            **({"model": progress.model} if progress.model else {}),
+            **({"notes": list(progress.shaped.notes)} if progress.shaped else {}),
+        }
+
+    # --- judge -------------------------------------------------------------------------------
+
+    def judge(self, exchange: Exchange, answer: Answer) -> Verdict:
+        progress: Progress = exchange.state
+        now = self._clock()
+        account = progress.account
+        assert account is not None
+        if (quota := quota_from_headers(header_map(answer.headers), now)) is not None:
+            account.quota = quota
+        if exchange.route.kind == "passthrough":
+            return Commit()
+
+        def learnable(path: str) -> bool:
+            sent = progress.shaped.content if progress.shaped is not None else {}
+            if not self._parameters.learnable(sent, path):
+                return False
+            progress.refused = path
+            return True
+
+        return verdicts.judge(
+            answer,
+            model=progress.model,
+            now=now,
+            retried=progress.asked[account.handle] > 1,
+            learnable=learnable,
+            scan=progress.scan,
+        )
+
+    def explain(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> ClientError | None:
+        return verdicts.explain(status, headers, body, now=self._clock())
+
+    async def before_commit(self, exchange: Exchange) -> None:
+        """Nothing yet: continuation metadata is the work of continuity."""
+
+    # --- observe -----------------------------------------------------------------------------
+
+    def observe(self, exchange: Exchange, event: dict[str, Any]) -> None:
+        progress: Progress = exchange.state
+        kind = event.get("type")
+        if kind == "codex.rate_limits":
+            quota = quota_from_event(event, self._clock())
+            if quota is not None and progress.account is not None:
+                progress.account.quota = quota
+            return
+        response = event.get("response")
+        if isinstance(response, dict) and kind in ("response.completed", "response.incomplete"):
+            exchange.usage = token_usage(response)
+            if exchange.usage is not None:
+                exchange.summary["usage"] = {
+                    "input": exchange.usage.input_tokens,
+                    "cached": exchange.usage.cached_tokens,
+                    "output": exchange.usage.output_tokens,
+                }
+
+    def restore(self, exchange: Exchange, event: dict[str, Any]) -> bool:
+        progress: Progress = exchange.state
+        response = event.get("response")
+        if progress.shaped is None or not isinstance(response, dict):
+            return False
+        return progress.shaped.restore(response)
+
+    # --- websocket ---------------------------------------------------------------------------
+
+    def client_frame(self, exchange: Exchange, text: bytes) -> bytes:
+        progress: Progress = exchange.state
+        account = progress.account
+        assert account is not None
+        now = self._clock()
+        create = frames.parse_client(text)
+        identity = resolve(
+            exchange.headers,
+            create.body,
+            websocket=True,
+            principal=exchange.principal,
+            now=now,
+            mint=self._mint,
+            stored=self._lineages,
+        )
+        shaped = self._planner.shape(
+            create.body,
+            identity,
+            self._parameters,
+            self._catalogue.models,
+            now,
+            previous=progress.prefix if create.previous else "",
+        )
+        frame = self._planner.frame(shaped, identity, self._caller(exchange, account))
+        progress.identity, progress.model = identity, str(create.body["model"])
+        progress.shaped, progress.prefix = shaped, prefix_key(create.body)
+        progress.output, progress.started = False, now
+        self._lineages.remember(identity.session_id, identity.strand(now))
+        return frame
+
+    def server_frame(self, exchange: Exchange, text: bytes) -> bytes:
+        progress: Progress = exchange.state
+        kind = event_type(ServerEvent(b"", "", text))
+        if kind not in self.observed_events:
+            progress.output = progress.output or kind not in verdicts.PREAMBLE
+            return text
+        event = frames.server_message(text)
+        if event is None:
+            return text
+        now = self._clock()
+        account = progress.account
+        self.observe(exchange, event)
+        changed = self.restore(exchange, event)
+        verdict = verdicts.judge_frame(event, model=progress.model, now=now, output=progress.output)
+        if account is not None:
+            if isinstance(verdict, NextAccount):
+                self._cool(account, progress.model, verdict, now)
+            elif kind == "response.completed":
+                self._pool.succeeded(
+                    exchange.conversation, account, progress.model, now, started=progress.started
+                )
+        if verdict is not None and frames.with_status(event, _status(verdict)):
+            changed = True
+        return frames.encode(event) if changed else text
+
+    def error_frame(self, exchange: Exchange, error: ClientError) -> bytes:
+        return frames.error_message(error)
+
+    # --- after -------------------------------------------------------------------------------
+
+    async def after(self, exchange: Exchange, outcome: Outcome) -> None:
+        progress = exchange.state
+        if not isinstance(progress, Progress) or progress.account is None:
+            return
+        if outcome is Outcome.COMPLETED and not exchange.websocket:
+            self._pool.succeeded(
+                exchange.conversation,
+                progress.account,
+                progress.model,
+                self._clock(),
+                started=progress.started,
+            )
+
+
+def _status(verdict: Verdict) -> int:
+    error = getattr(verdict, "error", None)
+    return error.status if isinstance(error, ClientError) else 400
