@@ -69,7 +69,6 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/backend-api/wham/security-setup"): Route(account_calls.security_setup),
     ("GET", "/backend-api/ps/plugins/*"): Route(account_calls.plugins),
     ("GET", "/backend-api/plugins/featured"): Route(account_calls.featured_plugins),
-    # Off ChatGPT hosts the client sends no credentials here (codex-wire.md §1.2).
     ("POST", "/backend-api/ps/mcp"): Route(account_calls.mcp, sign_in="none", body="json"),
     ("POST", "/oauth/token"): Route(account_calls.oauth_token, sign_in="none", body="form"),
     ("POST", "/oauth/revoke"): Route(account_calls.oauth_revoke, sign_in="none", body="form"),
@@ -168,8 +167,10 @@ class SandboxApplication:
             Refused: 403 of the gate, or the backend's 401.
         """
         request = call.request
-        if request.path.startswith(GATED):
-            call.entry.gate = self._services.gate.request(request, call.body or None)
+        # The MCP server is open here: off ChatGPT hosts the client sends it no credentials, which
+        # the profile of the real host rightly misses.
+        if request.path.startswith(GATED) and sign_in != "none":
+            call.entry.gate = self._services.gate.request(request)
             if call.entry.gate:
                 raise Refused(challenge_page(reasons_header(call.entry.gate)))
         if sign_in == "none":

@@ -19,7 +19,7 @@ from replay.sandbox.config import SandboxConfig
 from replay.sandbox.faults import FaultTable
 from replay.sandbox.gate import Gate
 from replay.sandbox.messages import ClientGone, Reply, Request, header_list
-from replay.sandbox.playback import Drip, write_body
+from replay.sandbox.playback import RESET_GRACE, Drip, write_body
 from replay.sandbox.presets import ErrorAnswer, PresetContext, detail
 from replay.sandbox.recorder import Entry, Recorder
 
@@ -150,13 +150,14 @@ async def send_whole(
     chunked = isinstance(fault, faults.CloseFault)
     head = headers if chunked else {**headers, "content-length": str(len(payload))}
     reply.start(status, header_list(head))
-    if not payload and not cut:
+    if call.request.method == "HEAD" or (not payload and not cut):
         await reply.finish()
         return
     half = 0 if getattr(fault, "at", None) in (0, "before_output") else len(payload) // 2
     match fault:
         case faults.ResetFault():
             await reply.write(payload[:half])
+            await asyncio.sleep(RESET_GRACE)
             reply.reset()
             raise ClientGone
         case faults.CloseFault():

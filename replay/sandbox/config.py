@@ -34,8 +34,9 @@ class SandboxConfig:
         port: plain HTTP/1.1 listener; 0 takes a free port.
         tls_port: TLS listener (ALPN ``h2`` and ``http/1.1``); 0 takes a free port, None has none.
         accounts: how many made-up accounts, or the accounts themselves.
-        gate: ``off``, ``newest``, or the name of a fingerprint profile; requests to the ChatGPT
-            paths that do not match it are answered 403.
+        gate: ``off``, ``newest``, ``claimed`` or a fingerprint profile
+            (:func:`replay.sandbox.gate.make_gate`); requests to the ChatGPT paths that do not
+            match it are answered 403.
         requests_kept: how many requests ``/_sandbox/requests`` remembers.
         bytes_kept: and how many bytes of bodies and frames at most, over all of them.
         max_body: bytes of a request body, before and after its content coding is undone.

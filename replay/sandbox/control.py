@@ -12,6 +12,7 @@ from replay.sandbox.accounts import Account
 from replay.sandbox.call import Services
 from replay.sandbox.coding import BadCoding, decode_body
 from replay.sandbox.faults import KINDS, parse_rule
+from replay.sandbox.gate import make_gate
 from replay.sandbox.messages import Reply, Request, header_list
 from replay.sandbox.presets import PRESETS
 
@@ -79,6 +80,8 @@ def _dispatch(services: Services, request: Request) -> Any:
         case ("DELETE", "cache"):
             services.cache.clear()
             return {"cleared": True}
+        case ("POST", "gate"):
+            return _set_gate(services, _body(services, request))
     raise _Problem(404, f"{request.method} {request.path} does nothing; see GET {PREFIX}")
 
 
@@ -104,6 +107,17 @@ def _add_faults(services: Services, body: Any) -> Json:
     except ValueError as error:
         raise _Problem(400, str(error)) from error
     return {"added": [active.json() for active in added]}
+
+
+def _set_gate(services: Services, body: Any) -> Json:
+    mode = body.get("mode") if isinstance(body, dict) else None
+    if not isinstance(mode, str) or set(body) != {"mode"}:
+        raise _Problem(400, 'the body must be {"mode": "off" | "newest" | "claimed" | PROFILE}')
+    try:
+        services.gate = make_gate(mode)
+    except ValueError as error:
+        raise _Problem(400, str(error)) from error
+    return {"gate": services.gate.mode}
 
 
 def _requests(services: Services, query: dict[str, str]) -> Json:
@@ -175,7 +189,7 @@ def _number(value: Any) -> bool:
 def _documentation(services: Services) -> Json:
     return {
         "about": "floway sandbox: a made-up Codex upstream. Nothing here reaches a real service.",
-        "gate": services.gate.profile,
+        "gate": services.gate.mode,
         "endpoints": {
             "GET /_sandbox/faults": "faults that are set, with counters",
             "POST /_sandbox/faults": "set a fault (or a list): {match, times, skip, fault}",
@@ -188,6 +202,7 @@ def _documentation(services: Services) -> Json:
             "GET /_sandbox/accounts/NAME/auth.json": "the official client's auth.json",
             "POST /_sandbox/accounts/NAME": "change: {expire_tokens: true} {invalidate_tokens: "
             "true} {refresh_error: CODE|null} {used_percent: N, resets_in: SECONDS}",
+            "POST /_sandbox/gate": '{"mode": "off" | "newest" | "claimed" | PROFILE}',
             "GET /_sandbox/cache": "prompt-cache counts, over all and by key",
             "DELETE /_sandbox/cache": "forget all cached prefixes",
         },

@@ -6,38 +6,108 @@ what is wrong with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
+from fingerprints import library
+from fingerprints.check import check_frame, check_request, inspect
+from fingerprints.errors import ProfileError
+from fingerprints.observed import Observed
+from fingerprints.profile import Profile
 from replay.sandbox.messages import Request
 
+CLIENT = "codex"
 HEADER_LIMIT = 2000
 """Characters of the ``x-sandbox-gate`` header."""
+
+type FrameCheck = Callable[[str], list[str]]
+"""What is wrong with a message on a WebSocket; an empty list lets it through."""
 
 
 class Gate(Protocol):
     """Checks requests and WebSocket messages of the ChatGPT paths."""
 
-    profile: str
-    """Name of the profile, or ``off``."""
+    mode: str
 
-    def request(self, request: Request, body: Mapping[str, Any] | None) -> list[str]:
-        """What is wrong with a request or an upgrade; ``body`` is its decoded JSON."""
+    def request(self, request: Request) -> list[str]:
+        """What is wrong with a request or an upgrade; an empty list lets it through."""
 
-    def frame(self, request: Request, frame: Mapping[str, Any]) -> list[str]:
-        """What is wrong with a message on the WebSocket that ``request`` opened."""
+    def frames(self, request: Request) -> FrameCheck:
+        """The check of messages on the WebSocket that ``request`` opened."""
 
 
 class OpenGate:
     """Lets everything through."""
 
-    profile = "off"
+    mode = "off"
 
-    def request(self, request: Request, body: Mapping[str, Any] | None) -> list[str]:
+    def request(self, request: Request) -> list[str]:
         return []
 
-    def frame(self, request: Request, frame: Mapping[str, Any]) -> list[str]:
-        return []
+    def frames(self, request: Request) -> FrameCheck:
+        return lambda _text: []
+
+
+class ProfileGate:
+    """Compares with a profile. Paths that the profile does not have pass: nothing is known of them.
+
+    Args:
+        mode: the mode's name.
+        choose: the profile for a request, None where there is none for its release.
+    """
+
+    def __init__(self, mode: str, choose: Callable[[Request], Profile | None]) -> None:
+        self.mode = mode
+        self._choose = choose
+
+    def request(self, request: Request) -> list[str]:
+        profile = self._choose(request)
+        if profile is None:
+            return [f"no profile for the release that the request names ({_release(request)!r})"]
+        if request.path not in _paths(profile):
+            return []
+        return [str(found) for found in check_request(profile, _observed(request))]
+
+    def frames(self, request: Request) -> FrameCheck:
+        profile = self._choose(request)
+        if profile is None:
+            return lambda _text: ["no profile for the release of this connection"]
+        recognised, _ = inspect(profile, _observed(request))
+        if recognised is None:
+            return lambda _text: []
+        known, sign_in = recognised.stable, recognised.sign_in
+
+        def check(text: str) -> list[str]:
+            found = check_frame(profile, text, sign_in=sign_in, known=known)
+            return [str(difference) for difference in found]
+
+        return check
+
+
+def make_gate(mode: str) -> Gate:
+    """The gate of a mode.
+
+    Args:
+        mode: ``off``; ``newest``, the newest shipped profile; ``claimed``, the profile of the
+            release that a request's ``version`` or user agent names; or a profile's name or file.
+
+    Raises:
+        ValueError: there is no such profile; the message says which there are.
+    """
+    if mode == "off":
+        return OpenGate()
+    try:
+        if mode == "claimed":
+            profiles = {
+                item.release: library.load(item.file)
+                for item in library.available()
+                if item.client == CLIENT
+            }
+            return ProfileGate(mode, lambda request: profiles.get(_release(request)))
+        profile = library.load(f"{CLIENT}@latest" if mode == "newest" else mode)
+    except ProfileError as error:
+        raise ValueError(f"gate: {error} ('off' needs no profile)") from error
+    return ProfileGate(mode if mode != "newest" else profile.name, lambda _request: profile)
 
 
 def reasons_header(reasons: list[str]) -> str:
@@ -55,12 +125,34 @@ def reasons_header(reasons: list[str]) -> str:
     return "; ".join(kept)
 
 
-def make_gate(mode: str) -> Gate:
-    """The gate of a mode: ``off``, ``newest``, or a profile's name.
+def _observed(request: Request) -> Observed:
+    return Observed(
+        method=request.method,
+        path=request.target,
+        headers=[
+            (name.decode("latin-1"), value.decode("utf-8", "replace"))
+            for name, value in request.headers
+        ],
+        body=request.body,
+        http_version="HTTP/2.0" if request.http_version == "2" else f"HTTP/{request.http_version}",
+        transport="websocket" if request.upgrade else "http",
+    )
 
-    Raises:
-        ValueError: there is no such profile.
-    """
-    if mode in ("off", "newest"):
-        return OpenGate()
-    raise ValueError(f"gate: there is no profile {mode!r}; use 'off' or 'newest'")
+
+def _paths(profile: Profile) -> set[str]:
+    """Paths of the profile's requests, without queries."""
+    return {
+        path.partition("?")[0]
+        for forms in profile.requests.values()
+        for form in forms.values()
+        for paths in form.path.values()
+        for path in paths
+    }
+
+
+def _release(request: Request) -> str:
+    """The release that a request names, "" when it names none."""
+    version = request.header("version")
+    if version is None:
+        version = (request.header("user-agent") or "").partition("/")[2].partition(" ")[0]
+    return version

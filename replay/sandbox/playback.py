@@ -57,6 +57,8 @@ type Step = Emit | Pause | Drip | Reset | Close
 type Failure = Callable[[str, str], Event]
 """Makes a ``response.failed`` event with the next sequence number."""
 
+RESET_GRACE = 0.02
+"""Seconds between the last bytes and a reset, so that the client can read what came before it."""
 FAILURE_MESSAGES = {
     "server_is_overloaded": "Our servers are currently overloaded. Please try again later.",
     "slow_down": "Too many requests. Please slow down.",
@@ -228,6 +230,8 @@ async def play(steps: Sequence[Step], sink: SseSink | SocketSink, *, per_write: 
             case Drip():
                 sink.drip = step
             case Reset():
+                # A TCP reset discards what the kernel has not yet handed over.
+                await asyncio.sleep(RESET_GRACE)
                 sink.reset()
                 return False
             case Close():

@@ -94,6 +94,7 @@ class _Conversation:
         self._call = call
         self._socket = socket
         self._chatgpt = call.request.path.startswith("/backend-api/")
+        self._gate = services.gate.frames(call.request)
         self._transcripts: OrderedDict[str, list[Json]] = OrderedDict()
 
     async def run(self) -> None:
@@ -117,7 +118,7 @@ class _Conversation:
             text = f"Unknown message type {body.get('type')!r}; send response.create"
             raise Refused(error(400, "invalid_request_error", "invalid_message_type", text))
         if self._chatgpt:
-            reasons = services.gate.frame(call.request, body)
+            reasons = self._gate(message)
             if reasons:
                 call.entry.gate += reasons
                 text = "The message does not match: " + "; ".join(reasons)[:2000]
