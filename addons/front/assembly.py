@@ -32,6 +32,8 @@ class Assembly:
         if self.finished:
             return
         kind = event.get("type")
+        if not isinstance(kind, str):
+            return
         if kind == "response.output_item.done":
             self._item_done(event)
         elif kind == "response.output_item.added":
@@ -39,14 +41,14 @@ class Assembly:
         elif kind in TERMINAL:
             response = event.get("response")
             self._final = response if isinstance(response, dict) else {}
-            self._final.setdefault("status", str(kind).removeprefix("response."))
+            self._final.setdefault("status", kind.removeprefix("response."))
         elif kind == "error":
             # Flat in the published form; some servers nest it.
             self._failure = response_failure(event.get("error") or event)
         else:
             item = self._open.get(_index(event, -1))
             if item is not None:
-                item.feed(str(kind), event)
+                item.feed(kind, event)
 
     def response(self) -> Json:
         """The ``response`` object: that of the terminal event, its ``output`` filled in from the

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -130,7 +129,7 @@ def annotation(given: Any, offset: int) -> Json | None:
     }
 
 
-def tool_call(item: Json) -> Json | None:
+def tool_call(item: Json, *, functions_only: bool = False) -> Json | None:
     """A call item as a member of ``tool_calls``; None for other items and for an incomplete one."""
     call_id, name = item.get("call_id"), item.get("name")
     if not isinstance(call_id, str) or not isinstance(name, str):
@@ -138,7 +137,7 @@ def tool_call(item: Json) -> Json | None:
     if item.get("type") == "function_call":
         function = {"name": name, "arguments": str(item.get("arguments") or "")}
         return {"id": call_id, "type": "function", "function": function}
-    if item.get("type") == "custom_tool_call":
+    if item.get("type") == "custom_tool_call" and not functions_only:
         custom = {"name": name, "input": str(item.get("input") or "")}
         return {"id": call_id, "type": "custom", "custom": custom}
     return None
@@ -155,8 +154,8 @@ def completion(response: Json, model: str, options: AnswerOptions) -> Json:
     """
     if response.get("status") == "failed":
         raise response_failure(response.get("error"))
-    parts = _Parts(options.stops)
-    for item in response.get("output") or ():
+    parts = _Parts(options)
+    for item in listed(response.get("output")):
         if isinstance(item, dict) and not parts.stopped:
             parts.add(item)
     message: Json = {
@@ -193,8 +192,8 @@ def completion(response: Json, model: str, options: AnswerOptions) -> Json:
 class _Parts:
     """The output items of one response, sorted into what a chat message holds."""
 
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = stops
+    def __init__(self, options: AnswerOptions) -> None:
+        self._options = options
         self._texts: list[str] = []
         self._said = 0
         self.refusals: list[str] = []
@@ -215,48 +214,55 @@ class _Parts:
                 for member in ("summary", "content"):
                     self.reasonings += [text for text in texts(item.get(member)) if text]
             case _:
-                call = tool_call(item)
+                call = tool_call(item, functions_only=self._options.single_function)
                 if call is not None:
                     self.calls.append(call)
 
     def _message(self, item: Json) -> None:
+        stop = StopFilter(self._options.stops) if self._options.stops else None
         text = ""
+        length = 0  # of the parts, what the stop filter holds back included
         annotations: list[Json] = []
-        for part in item.get("content") or ():
+        for part in listed(item.get("content")):
             if not isinstance(part, dict):
                 continue
             if part.get("type") == "refusal":
                 self.refusals.append(str(part.get("refusal") or ""))
             elif isinstance(part.get("text"), str):
-                start = len(text)
-                text += part["text"]
-                for given in part.get("annotations") or ():
-                    translated = annotation(given, start)
+                for given in listed(part.get("annotations")):
+                    translated = annotation(given, length)
                     if translated is not None:
                         annotations.append(translated)
-        if self._stops:
-            stop = StopFilter(self._stops)
-            text = stop.feed(text) + stop.flush()
-            self.stopped = stop.hit
+                length += len(part["text"])
+                text += part["text"] if stop is None else stop.feed(part["text"])
+                if stop is not None and stop.hit:
+                    self.stopped = True
+                    break
+        if stop is not None:
+            text += stop.flush()
         if not text:
             return
-        if self._texts:
-            self._texts.append(BREAK)
-            self._said += len(BREAK)
+        start = self._said + len(BREAK) if self._texts else 0
         for translated in annotations:
             citation = translated["url_citation"]
-            citation["start_index"] += self._said
-            citation["end_index"] += self._said
-        self.annotations += annotations
+            if citation["end_index"] <= len(text):
+                citation["start_index"] += start
+                citation["end_index"] += start
+                self.annotations.append(translated)
+        if self._texts:
+            self._texts.append(BREAK)
         self._texts.append(text)
-        self._said += len(text)
+        self._said = start + len(text)
 
 
 def texts(parts: Any) -> list[str]:
     """The texts of a list of parts, ``""`` for a part without one."""
-    if not isinstance(parts, list):
-        return []
     return [
         part["text"] if isinstance(part, dict) and isinstance(part.get("text"), str) else ""
-        for part in parts
+        for part in listed(parts)
     ]
+
+
+def listed(value: Any) -> list[Any]:
+    """An upstream's array; empty where it sent something else."""
+    return value if isinstance(value, list) else []

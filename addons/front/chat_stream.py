@@ -13,6 +13,7 @@ from addons.front.chat_answer import (
     annotation,
     completion,
     finish_reason,
+    listed,
     texts,
     tool_call,
     usage,
@@ -52,13 +53,14 @@ class ChatRenderer:
         self._chunks = ChunkWriter(model, include_usage=options.include_usage)
         self._content = Content(options.stops)
         self._sent: dict[_Key, int] = {}  # characters of each text given so far
+        self._cited: dict[tuple[Hashable, int], int] = {}  # annotations of a part given so far
         self._thought: _Key | None = None  # the reasoning that came last
         self._calls: dict[Hashable, _Call] = {}
         self._items_done = False
         self._complete = False
         self._over = False
         self.stopped = False
-        self._handlers: dict[Any, Callable[[Json], bytes]] = {
+        self._handlers: dict[str, Callable[[Json], bytes]] = {
             "response.created": self._created,
             "response.output_text.delta": self._text_delta,
             "response.output_text.done": self._text_done,
@@ -87,7 +89,8 @@ class ChatRenderer:
         """See :class:`addons.front.contract.Renderer`."""
         if self._over:
             return b""
-        handler = self._handlers.get(event.get("type"))
+        kind = event.get("type")
+        handler = self._handlers.get(kind) if type(kind) is str else None
         return b"" if handler is None else handler(event)
 
     def finish(self) -> bytes:
@@ -130,12 +133,12 @@ class ChatRenderer:
 
     def _text_delta(self, event: Json) -> bytes:
         item = _item(event)
-        delta = self._new((_TEXT, item, event.get("content_index") or 0), event.get("delta"))
+        delta = self._new((_TEXT, item, _part(event, "content_index")), event.get("delta"))
         return self._text(item, delta) if delta else b""
 
     def _text_done(self, event: Json) -> bytes:
         item = _item(event)
-        rest = self._rest((_TEXT, item, event.get("content_index") or 0), event.get("text"))
+        rest = self._rest((_TEXT, item, _part(event, "content_index")), event.get("text"))
         return self._text(item, rest) if rest else b""
 
     def _text(self, item: Hashable, text: str) -> bytes:
@@ -151,17 +154,22 @@ class ChatRenderer:
         return self._chunks.delta(b'{"content":' + quoted(held) + b"}") if held else b""
 
     def _annotation_added(self, event: Json) -> bytes:
-        added = annotation(event.get("annotation"), self._content.start_of(_item(event)))
-        if added is None or self.stopped:
+        return self._cite(_item(event), _part(event, "content_index"), event.get("annotation"))
+
+    def _cite(self, item: Hashable, part: int, given: Any) -> bytes:
+        if self.stopped:
             return b""
-        return self._chunks.delta(compact({"annotations": [added]}))
+        self._cited[item, part] = self._cited.get((item, part), 0) + 1
+        before = sum(self._sent.get((_TEXT, item, earlier), 0) for earlier in range(part))
+        added = annotation(given, self._content.start_of(item) + before)
+        return b"" if added is None else self._chunks.delta(compact({"annotations": [added]}))
 
     def _refusal_delta(self, event: Json) -> bytes:
-        key = (_REFUSAL, _item(event), event.get("content_index") or 0)
+        key = (_REFUSAL, _item(event), _part(event, "content_index"))
         return self._refusal(self._new(key, event.get("delta")))
 
     def _refusal_done(self, event: Json) -> bytes:
-        key = (_REFUSAL, _item(event), event.get("content_index") or 0)
+        key = (_REFUSAL, _item(event), _part(event, "content_index"))
         return self._refusal(self._rest(key, event.get("refusal")))
 
     def _refusal(self, text: str) -> bytes:
@@ -170,19 +178,19 @@ class ChatRenderer:
     # --- reasoning ---------------------------------------------------------------------------
 
     def _summary_delta(self, event: Json) -> bytes:
-        key = (_SUMMARY, _item(event), event.get("summary_index") or 0)
+        key = (_SUMMARY, _item(event), _part(event, "summary_index"))
         return self._reasoning(key, self._new(key, event.get("delta")))
 
     def _summary_done(self, event: Json) -> bytes:
-        key = (_SUMMARY, _item(event), event.get("summary_index") or 0)
+        key = (_SUMMARY, _item(event), _part(event, "summary_index"))
         return self._reasoning(key, self._rest(key, event.get("text")))
 
     def _thought_delta(self, event: Json) -> bytes:
-        key = (_THOUGHT, _item(event), event.get("content_index") or 0)
+        key = (_THOUGHT, _item(event), _part(event, "content_index"))
         return self._reasoning(key, self._new(key, event.get("delta")))
 
     def _thought_done(self, event: Json) -> bytes:
-        key = (_THOUGHT, _item(event), event.get("content_index") or 0)
+        key = (_THOUGHT, _item(event), _part(event, "content_index"))
         return self._reasoning(key, self._rest(key, event.get("text")))
 
     def _reasoning(self, key: _Key, text: str) -> bytes:
@@ -243,7 +251,7 @@ class ChatRenderer:
 
     def _message_done(self, key: Hashable, content: Any) -> bytes:
         out = b""
-        for index, part in enumerate(content if isinstance(content, list) else ()):
+        for index, part in enumerate(listed(content)):
             if not isinstance(part, dict):
                 continue
             if part.get("type") == "refusal":
@@ -252,13 +260,15 @@ class ChatRenderer:
             rest = self._rest((_TEXT, key, index), part.get("text"))
             if rest:
                 out += self._text(key, rest)
+            for given in listed(part.get("annotations"))[self._cited.get((key, index), 0) :]:
+                out += self._cite(key, index, given)
         return out
 
     def _announce(self, key: Hashable, item: Json) -> bytes:
         """The first chunk of a call: its id and name, and the arguments known so far."""
         if key in self._calls or self.stopped:
             return b""
-        described = tool_call(item)
+        described = tool_call(item, functions_only=self._options.single_function)
         if described is None:
             return b""
         index = len(self._calls)
@@ -328,7 +338,7 @@ class ChatRenderer:
         """The items of an answer whose stream had none."""
         indexed = all(isinstance(item, int) for _, item, _ in self._sent)
         out = b""
-        for index, item in enumerate(output if isinstance(output, list) else ()):
+        for index, item in enumerate(listed(output)):
             out += self._item_done({"item": item, "output_index": index if indexed else None})
         return out
 
@@ -363,3 +373,9 @@ def _item(event: Json) -> Hashable:
         item = event.get("item")
         given = item.get("id") if isinstance(item, dict) else None
     return given if isinstance(given, str) else ""
+
+
+def _part(event: Json, counter: str) -> int:
+    """Which part of its item an event is about."""
+    index = event.get(counter)
+    return index if type(index) is int else 0

@@ -219,7 +219,8 @@ class ResponsesRenderer:
         """One event in wire form."""
         self._note(event)
         data = json.dumps(event, separators=(",", ":")).encode()
-        return encode(str(event.get("type") or ""), data)
+        kind = event.get("type")
+        return encode(kind if isinstance(kind, str) else "", data)
 
     def finish(self) -> bytes:
         """Nothing: the terminal event is the end."""

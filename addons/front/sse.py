@@ -227,12 +227,16 @@ def event_type(event: ServerEvent) -> str:
 
 
 def encode(event_name: str, data: bytes) -> bytes:
-    """One event in wire form; ``event_name`` ``""`` leaves the ``event`` line out.
+    """One event in wire form.
 
     Args:
+        event_name: ``""`` leaves the ``event`` line out. Line ends in it, which would end the
+            field, are made spaces.
         data: may contain line ends; each line gets its own ``data`` field.
     """
-    head = f"event: {event_name}\n".encode() if event_name else b""
+    name = event_name.encode("utf-8", "replace")
+    if b"\n" in name or b"\r" in name:
+        name = _LINE_END.sub(b" ", name)
     if b"\n" in data or b"\r" in data:
         data = b"\ndata: ".join(_LINE_END.split(data))
-    return b"%sdata: %s\n\n" % (head, data)
+    return b"event: %s\ndata: %s\n\n" % (name, data) if name else b"data: %s\n\n" % data
