@@ -104,7 +104,7 @@ _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,6
 _UNSUPPORTED = re.compile(
     r"(?:unsupported|unknown|unrecognized|unexpected)\s+(?:request\s+)?"
     r"(?:parameter|argument|field)s?\s*(?:supplied|provided)?\s*:?\s*"
-    r"[`'\"]?([A-Za-z_][A-Za-z0-9_.\[\]-]*[A-Za-z0-9_\]])",
+    r"[`'\"]?([A-Za-z_](?:[A-Za-z0-9_.\[\]-]*[A-Za-z0-9_\]])?)",
     re.IGNORECASE,
 )
 _STORED = TypeAdapter(dict[str, dict[str, float]])

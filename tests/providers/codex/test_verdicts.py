@@ -570,8 +570,22 @@ json_values = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "error detail code type message resets_at resets_in_seconds param plan_type "
-                "headers status response loc msg".split()
+                [
+                    "error",
+                    "detail",
+                    "code",
+                    "type",
+                    "message",
+                    "resets_at",
+                    "resets_in_seconds",
+                    "param",
+                    "plan_type",
+                    "headers",
+                    "status",
+                    "response",
+                    "loc",
+                    "msg",
+                ]
             ),
             inner,
             max_size=5,
