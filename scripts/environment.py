@@ -42,14 +42,16 @@ def main(level: str, key: str) -> int:
         except CannotMake as error:
             _say(f"{error}")
             return 1
-        _write_stamp(f"{key}\n{level}\n{sys.version_info.major}.{sys.version_info.minor}\n")
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        _write_stamp(f"{key}\n{level}\n{version}\n{ROOT}\n")
     _say("environment ready")
     return 0
 
 
 def _make(level: str) -> None:
     _say(f"making the environment with Python {sys.version.split()[0]}; needs the network once …")
-    if _stamp() == [UNFINISHED] or not _works():
+    moved = _stamp()[3:4] not in ([], [str(ROOT)])  # its scripts hold the old path
+    if _stamp() == [UNFINISHED] or moved or not _works():
         _remove()
     uv = _uv()
     if VENV.exists():  # one that someone made by hand, or for an older uv.lock
@@ -81,12 +83,12 @@ def _by_uv(uv: str, level: str) -> bool:
         return False
     _write_stamp(f"{UNFINISHED}\n")
     groups = ["--group", "dev"] if level == "dev" else ["--no-dev"]
-    sync = [uv, "sync", "--frozen", "--inexact", *python, *groups]
+    sync = [uv, "sync", "--quiet", "--frozen", "--inexact", *python, *groups]
     return _run(sync, environment) and _works()
 
 
 def _by_pip(level: str) -> bool:
-    if not _works() or not _run([str(PYTHON), "-I", "-m", "pip", "--version"], quiet=True):
+    if not _has_pip():
         _remove()
         if not _run([sys.executable, "-I", "-m", "venv", str(VENV)]):
             raise CannotMake(
@@ -97,7 +99,7 @@ def _by_pip(level: str) -> bool:
     groups = ["dev"] if level == "dev" else []
     # PIP_USER, or its like in pip.conf, is refused inside an environment.
     environment = {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    pip = [str(PYTHON), "-I", "-m", "pip", "install", "--quiet"]
+    pip = [str(PYTHON), "-I", "-m", "pip", "install", "-qq"]
     reader = str(ROOT / "scripts" / "locked_requirements.py")
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         # By the new interpreter: markers are about it, and its pip brings the marker grammar.
@@ -121,6 +123,13 @@ def _uv() -> str | None:
         if found and Path(found).is_file() and _run([str(found), "--version"], quiet=True):
             return str(found)
     return None
+
+
+def _has_pip() -> bool:
+    """Whether the environment can install; one that uv made gets pip here."""
+    pip = [str(PYTHON), "-I", "-m", "pip", "--version"]
+    add = [str(PYTHON), "-I", "-m", "ensurepip"]
+    return _works() and (_run(pip, quiet=True) or (_run(add, quiet=True) and _run(pip, quiet=True)))
 
 
 def _works() -> bool:
