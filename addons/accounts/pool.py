@@ -26,12 +26,19 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Why one account can't serve now. ``until`` None: time alone does not mend it."""
+    """Why one account can't serve now.
+
+    Attributes:
+        until: unix seconds; None: time alone does not mend it.
+        error: what a client was told when it began to cool.
+        tried: it does not cool; this request has asked it, and another one may.
+    """
 
     account: Account
     reason: str
     until: float | None
     error: ClientError | None = None
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,15 @@ class AllCooling:
     earliest: float | None
     reasons: tuple[Unavailable, ...]
 
-    def client_error(self, model: str, now: float) -> ClientError:
-        """One answer for the client: which accounts, why, until when."""
+    def client_error(self, model: str, now: float, last: ClientError | None = None) -> ClientError:
+        """One answer for the client: which accounts, why, until when.
+
+        Args:
+            last: the error of this request's last attempt. It is the answer where an account does
+                not cool and was only tried: waiting is not what would help.
+        """
+        if last is not None and any(each.tried for each in self.reasons):
+            return last
         if not self.reasons:
             return ClientError(
                 503, "no_accounts", "No account is configured; add one, or use the sandbox."
@@ -273,5 +287,5 @@ class Pool:
         if cooldown is not None:
             return Unavailable(account, cooldown.reason, cooldown.until, cooldown.error)
         if account.handle in exclude:
-            return Unavailable(account, "tried for this request", now)
+            return Unavailable(account, "tried for this request", now, tried=True)
         return None

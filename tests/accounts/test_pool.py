@@ -193,6 +193,18 @@ def test_a_refusal_that_waiting_does_not_mend_is_told_as_it_was() -> None:
     assert (told.status, told.message) == (404, "no model 'typo'")
 
 
+def test_accounts_that_were_only_tried_leave_the_last_error_as_the_answer() -> None:
+    accounts = pool("a", "b")
+    accounts.cool(accounts.accounts[0], None, NOW + 60, "limit", now=NOW)
+    found = accounts.choose("talk", "m", NOW, {"handle-b"})
+    assert isinstance(found, AllCooling)
+    last = ClientError(502, "unreachable", "reset")
+    assert found.client_error("m", NOW, last) is last
+    assert found.client_error("m", NOW).retry_after == 0
+    accounts.cool(accounts.accounts[1], None, NOW + 30, "limit", now=NOW)
+    assert refused(accounts).client_error("m", NOW, last).code == "all_accounts_cooling"
+
+
 def test_nothing_that_time_mends_is_a_503() -> None:
     accounts = pool("a")
     accounts.accounts[0].state = AccountState.NEEDS_LOGIN

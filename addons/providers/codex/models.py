@@ -1,4 +1,4 @@
-"""The upstream's model list: its entries, the OpenAI form of it, and when it is to be asked again.
+"""The upstream's model list: its entries, and when it is to be asked for again.
 
 Pure. Source: codex-wire.md §4.6 and ``codex debug models`` of 0.169.0. Entries are the upstream's
 own words, so each member is read by itself: one odd entry does not cost the list.
@@ -12,8 +12,6 @@ from typing import Any
 
 from addons.errors import FlowayError
 from addons.providers.codex.usage import number
-
-type Json = dict[str, Any]
 
 MAX_MODELS = 500
 
@@ -98,26 +96,6 @@ def _efforts(value: Any) -> Iterable[str]:
         word = each.get("effort") if isinstance(each, dict) else each
         if isinstance(word, str):
             yield word
-
-
-def openai_list(models: Iterable[Model], *, owner: str = "openai", created: int = 0) -> Json:
-    """The list in the form of ``GET /v1/models``; hidden models are left out.
-
-    Members beside OpenAI's four are those that clients know from other servers of that form.
-    """
-    return {"object": "list", "data": [_entry(m, owner, created) for m in models if m.listed]}
-
-
-def _entry(model: Model, owner: str, created: int) -> Json:
-    entry: Json = {"id": model.slug, "object": "model", "created": created, "owned_by": owner}
-    if model.name != model.slug:
-        entry["display_name"] = model.name
-    if model.context_window is not None:
-        entry["context_window"] = model.context_window
-    if model.efforts:
-        entry["supported_reasoning_efforts"] = list(model.efforts)
-    entry["input_modalities"] = list(model.modalities)
-    return entry
 
 
 def shape_of(slug: str, models: Iterable[Model], fallback: Callable[[str], str]) -> str:

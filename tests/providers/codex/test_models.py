@@ -10,7 +10,6 @@ from addons.providers.codex.models import (
     MalformedModels,
     Model,
     ModelList,
-    openai_list,
     parse,
     shape_of,
 )
@@ -57,22 +56,6 @@ def test_entries_are_read_one_by_one() -> None:
 def test_what_is_no_list_is_an_error(document: Any) -> None:
     with pytest.raises(MalformedModels):
         parse(document)
-
-
-def test_openai_form() -> None:
-    listed = openai_list(parse(DOCUMENT))
-    assert listed["object"] == "list"
-    assert [entry["id"] for entry in listed["data"]] == ["gpt-6.1-sol", "plain", "odd"]
-    assert listed["data"][0] == {
-        "id": "gpt-6.1-sol",
-        "object": "model",
-        "created": 0,
-        "owned_by": "openai",
-        "display_name": "GPT-6.1-Sol",
-        "context_window": 272000,
-        "supported_reasoning_efforts": ["low", "high"],
-        "input_modalities": ["text", "image"],
-    }
 
 
 def test_the_upstream_says_the_shape_before_the_profile_does() -> None:
