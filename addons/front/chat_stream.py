@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from addons.front.chat_chunks import DONE, ChunkWriter, compact, quoted
 from addons.front.chat_content import Content
 from addons.front.contract import Json
 from addons.front.openai_errors import error_object, response_failure
+from addons.front.sse import ServerEvent
 
 type _Key = tuple[str, Hashable, int]
 """Channel, output item, part of the item."""
@@ -92,6 +94,14 @@ class ChatRenderer:
         kind = event.get("type")
         handler = self._handlers.get(kind) if type(kind) is str else None
         return b"" if handler is None else handler(event)
+
+    def passed(self, event: ServerEvent) -> bytes:
+        """The event rendered: the upstream's own bytes are never this protocol."""
+        try:
+            parsed = json.loads(event.data)
+        except (ValueError, RecursionError):  # a comment, or no JSON: nothing to render
+            return b""
+        return self.event(parsed) if isinstance(parsed, dict) else b""
 
     def finish(self) -> bytes:
         """``[DONE]``; an error instead when the response never came to its end."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from addons.errors import BadRequest, ClientError
 from addons.front.contract import Json, Renderer, Turn
 from addons.front.responses import ResponsesProtocol
+from addons.front.sse import ServerEvent
 
 TRIGGER = {"type": "compaction_trigger"}
 
@@ -62,6 +63,9 @@ class _CompactionRenderer:
     def event(self, event: Json) -> bytes:
         return self._responses.event(event)
 
+    def passed(self, event: ServerEvent) -> bytes:
+        return self._responses.passed(event)
+
     def finish(self) -> bytes:
         return self._responses.finish()
 
@@ -74,7 +78,11 @@ class _CompactionRenderer:
             ClientError: the response failed, or it holds no compaction.
         """
         whole = self._responses.whole(response)
-        items = [item for item in whole.get("output", []) if item.get("type") == "compaction"]
+        items = [
+            item
+            for item in whole.get("output") or ()
+            if isinstance(item, dict) and item.get("type") == "compaction"
+        ]
         if not items:
             raise ClientError(
                 502, "no_compaction", "The upstream answered without a compaction item."

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from addons.errors import ClientError
+from addons.front.sse import ServerEvent
 
 type Json = dict[str, Any]
 
@@ -41,10 +42,17 @@ class Renderer(Protocol):
     """Of the streamed form, e.g. ``text/event-stream; charset=utf-8``."""
 
     passthrough: bool
-    """True: the upstream's SSE bytes are already the client's protocol."""
+    """True: the upstream's SSE bytes are already the client's protocol; see :meth:`passed`."""
 
     def event(self, event: Json) -> bytes:
         """Client bytes for one Responses event; ``b""`` where the protocol has nothing to say."""
+
+    def passed(self, event: ServerEvent) -> bytes:
+        """Client bytes for one upstream event whose bytes are passed on: nearly always its own.
+
+        To be called for each event of a ``passthrough`` answer, changed ones in their changed
+        form, so that :meth:`failed` can continue the stream which the client has seen.
+        """
 
     def finish(self) -> bytes:
         """Client bytes after the last event of a stream that ended well (e.g. ``[DONE]``)."""

@@ -7,10 +7,15 @@ from types import MappingProxyType
 from typing import Final
 
 from addons.front.chat import ChatProtocol
+from addons.front.compaction import CompactionProtocol
 from addons.front.contract import ClientProtocol
 from addons.front.responses import ResponsesProtocol
 
-_ALL: tuple[ClientProtocol, ...] = (ResponsesProtocol(), ChatProtocol())
+_ALL: tuple[ClientProtocol, ...] = (
+    ResponsesProtocol(),
+    ChatProtocol(),
+    CompactionProtocol(),
+)
 
 PROTOCOLS: Final[Mapping[str, ClientProtocol]] = MappingProxyType(
     {protocol.name: protocol for protocol in _ALL}

@@ -200,20 +200,24 @@ class ResponsesRenderer:
         self._next = 0
         self._started: Json | None = None
 
-    def passed(self, event: ServerEvent) -> None:
-        """Note an event whose bytes are passed on. A bounded look; parses only the first event."""
-        if event.event == "response.created" or (
-            self._started is None and b"response.created" in event.data[:128]
-        ):
-            try:
-                parsed = json.loads(event.data)
-            except (ValueError, RecursionError):  # passed on as it is; the client will complain
-                return
-            if isinstance(parsed, dict):
+    def passed(self, event: ServerEvent) -> bytes:
+        """The event's own bytes, noted by a bounded look; only the first event is parsed.
+
+        What a cut upstream leaves of its last event is not passed on: whatever came after it would
+        be read as part of it.
+        """
+        if not event.terminated:
+            parsed = _object(event.data)
+            return b"" if parsed is None else self.event(parsed)
+        if self._started is None and b"response.created" in event.raw[:256]:
+            parsed = _object(event.data)
+            if parsed is not None:
                 self._note(parsed)
-            return
-        match = _SEQUENCE.search(event.data, 0, 256)
-        self._next = int(match[1]) + 1 if match is not None else self._next + 1
+                return event.raw
+        if event.data:
+            match = _SEQUENCE.search(event.data, 0, 256)
+            self._next = int(match[1]) + 1 if match is not None else self._next + 1
+        return event.raw
 
     def event(self, event: Json) -> bytes:
         """One event in wire form."""
@@ -279,3 +283,12 @@ class ResponsesRenderer:
         response = event.get("response")
         if self._started is None and isinstance(response, dict):
             self._started = response
+
+
+def _object(data: bytes) -> Json | None:
+    """An upstream's JSON object; None for anything else, which is passed on as it is."""
+    try:
+        parsed = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None

@@ -13,6 +13,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from addons.errors import ClientError
 from addons.front.assembly import Assembly
@@ -259,6 +260,7 @@ def test_a_stream_tells_what_the_whole_answer_says(
         assert shared == {("chatcmpl-1", 1_700_000_000, "m-2", "chat.completion.chunk")}
     assert len(shared) == 1
 
+    _check_with_the_sdks_types(chunks, whole)
     told = put_together(chunks)
     message = whole["choices"][0]["message"]
     assert told["content"] == (message["content"] or "")
@@ -273,6 +275,17 @@ def test_a_stream_tells_what_the_whole_answer_says(
     assert told["usage"] == (whole["usage"] if options.include_usage else None)
     for chunk in chunks[:-1] if options.include_usage else chunks:
         assert chunk.get("usage", "absent") == (None if options.include_usage else "absent")
+
+
+def _check_with_the_sdks_types(chunks: list[Event], whole: Event) -> None:
+    if "\\ud83d" in json.dumps([chunks, whole], ensure_ascii=True).replace("\\ud83d\\ude42", ""):
+        return  # pydantic takes no half surrogate pairs
+    ChatCompletion.model_validate(whole, strict=True)
+    for chunk in chunks:
+        # The SDK's type of a chunk knows no custom tools yet, though the API has them.
+        deltas = [choice["delta"] for choice in chunk["choices"]]
+        if not any("custom" in call for d in deltas for call in d.get("tool_calls", ())):
+            ChatCompletionChunk.model_validate(chunk, strict=True)
 
 
 def _check_citations(message: Event) -> None:
