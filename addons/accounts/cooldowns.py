@@ -47,20 +47,21 @@ class Cooldowns:
     def __init__(self, jitter: Callable[[], float] = random.random, limit: int = 10_000) -> None:
         self._jitter = jitter
         self._limit = limit
-        self._entries: dict[tuple[str, str | None], Cooldown] = {}
+        self._entries: dict[str, dict[str | None, Cooldown]] = {}
+        self._count = 0
 
     def __iter__(self) -> Iterator[Cooldown]:
-        return iter(list(self._entries.values()))
+        return iter([entry for own in self._entries.values() for entry in own.values()])
 
     def of(self, handle: str, model: str, now: float) -> Cooldown | None:
         """The open cooldown that keeps an account from serving a model; the later of two."""
-        whole = self._entries.get((handle, None))
-        own = self._entries.get((handle, model))
-        if whole is not None and whole.until <= now:
-            whole = None
-        if own is None or own.until <= now:
-            return whole
-        return own if whole is None or own.until > whole.until else whole
+        own = self._entries.get(handle)
+        if own is None:
+            return None
+        whole, mine = own.get(None), own.get(model)
+        if whole is not None and whole.until > now:
+            return mine if mine is not None and mine.until > whole.until else whole
+        return mine if mine is not None and mine.until > now else None
 
     def set(
         self,
@@ -73,7 +74,7 @@ class Cooldowns:
         error: ClientError | None = None,
     ) -> Cooldown:
         """Cool until a time that the upstream named; an open, longer one stays."""
-        known = self._entries.get((handle, model))
+        known = self._entry(handle, model)
         if known is not None and known.until >= until:
             return known
         return self._keep(Cooldown(handle, model, until, now, reason, 0, error), now)
@@ -94,7 +95,7 @@ class Cooldowns:
         At most one step per open window: several requests that were under way together and fail
         together are one refusal. Up to a tenth is added at random.
         """
-        known = self._entries.get((handle, model))
+        known = self._entry(handle, model)
         if known is not None and known.until > now:
             return known
         level = known.level + 1 if known is not None else 1
@@ -108,37 +109,49 @@ class Cooldowns:
         Only of cooldowns that are over and were set before the successful attempt began: a late
         success of an older attempt proves nothing against a newer refusal.
         """
-        for key in ((handle, None), (handle, model)):
-            known = self._entries.get(key)
+        for scope in (None, model):
+            known = self._entry(handle, scope)
             if known is not None and known.until <= now and known.since < started:
-                del self._entries[key]
+                self._drop(handle, scope)
 
     def clear(self, handle: str, model: str | None = None, *, all_models: bool = False) -> None:
         """End a cooldown by hand."""
-        self._entries.pop((handle, model), None)
-        if all_models:
-            for key in [key for key in self._entries if key[0] == handle]:
-                del self._entries[key]
+        scopes = list(self._entries.get(handle, ())) if all_models else [model]
+        for scope in scopes:
+            self._drop(handle, scope)
 
     def restore(self, cooldown: Cooldown) -> None:
         """Put a stored one back."""
-        self._entries[cooldown.handle, cooldown.model] = cooldown
+        own = self._entries.setdefault(cooldown.handle, {})
+        self._count += cooldown.model not in own
+        own[cooldown.model] = cooldown
+
+    def _entry(self, handle: str, model: str | None) -> Cooldown | None:
+        own = self._entries.get(handle)
+        return own.get(model) if own is not None else None
 
     def _keep(self, cooldown: Cooldown, now: float) -> Cooldown:
-        self._entries[cooldown.handle, cooldown.model] = cooldown
-        if len(self._entries) > self._limit:
+        self.restore(cooldown)
+        if self._count > self._limit:
             self._shrink(now)
         return cooldown
 
+    def _drop(self, handle: str, model: str | None) -> None:
+        own = self._entries.get(handle)
+        if own is None or model not in own:
+            return
+        del own[model]
+        self._count -= 1
+        if not own:
+            del self._entries[handle]
+
     def _shrink(self, now: float) -> None:
-        for key, entry in list(self._entries.items()):
+        for entry in self:
             if entry.until + _FORGET_AFTER <= now:
-                del self._entries[key]
+                self._drop(entry.handle, entry.model)
         # Those for one model go before those for a whole account, the first to end first.
-        surplus = len(self._entries) - self._limit
+        surplus = self._count - self._limit
         if surplus > 0:
-            order = sorted(
-                self._entries.items(), key=lambda item: (item[0][1] is None, item[1].until)
-            )
-            for key, _ in order[:surplus]:
-                del self._entries[key]
+            order = sorted(self, key=lambda entry: (entry.model is None, entry.until))
+            for entry in order[:surplus]:
+                self._drop(entry.handle, entry.model)

@@ -202,11 +202,11 @@ class Pool:
         """
         for handle in self._preferred(conversation, now):
             account = self._accounts.get(handle)
-            if account is not None and self._obstacle(account, model, now, exclude) is None:
+            if account is not None and self._able(account, model, now, exclude):
                 return account
         for handle in self._strategy.order():
             account = self._accounts[handle]
-            if self._obstacle(account, model, now, exclude) is None:
+            if self._able(account, model, now, exclude):
                 self._strategy.chosen(handle)
                 self._remember_choice(conversation, handle, now)
                 return account
@@ -275,10 +275,19 @@ class Pool:
         while len(self._tentative) > _TENTATIVE_LIMIT:
             self._tentative.popitem(last=False)
 
+    def _able(self, account: Account, model: str, now: float, exclude: Collection[str]) -> bool:
+        """Whether an account can serve; :meth:`_obstacle` says why not."""
+        return (
+            self.cooldowns.of(account.handle, model, now) is None
+            and account.state is AccountState.READY
+            and account.handle not in exclude
+            and account.serves(model)
+        )
+
     def _obstacle(
         self, account: Account, model: str, now: float, exclude: Collection[str]
     ) -> Unavailable | None:
-        """Why an account can't serve; None when it can."""
+        """Why an account can't serve; None when it can, as :meth:`_able` says."""
         if account.state is not AccountState.READY:
             return Unavailable(account, account.reason or account.state.value, None)
         if not account.serves(model):

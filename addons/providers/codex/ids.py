@@ -55,9 +55,12 @@ def digest(*parts: str) -> bytes:
 
 def derived(*parts: str) -> str:
     """A UUIDv7-shaped id that is a pure function of ``parts``; they can't be read back."""
-    raw = digest("uuid7", *parts)
-    offset = int.from_bytes(raw[:4], "big")
-    return _layout(_EPOCH_MS + offset, raw[4:14])
+    return of_digest(digest("uuid7", *parts))
+
+
+def of_digest(raw: bytes) -> str:
+    """The UUIDv7-shaped id of a digest of at least 14 bytes."""
+    return _layout(_EPOCH_MS + int.from_bytes(raw[:4], "big"), raw[4:14])
 
 
 def derived_installation(*parts: str) -> str:

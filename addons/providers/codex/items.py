@@ -61,11 +61,8 @@ def normalised(given: Any, *, thread_id: str, item_ids: bool) -> list[Json]:
         given = [{"role": "user", "content": given}] if given else []
     if not isinstance(given, list):
         raise BadRequest("invalid_type", "input must be a text or a list of items", param="input")
-    seen: Counter[bytes] = Counter()
-    return [
-        _item(item, f"input[{index}]", thread_id, seen if item_ids else None)
-        for index, item in enumerate(given)
-    ]
+    namer = _Namer(thread_id) if item_ids else None
+    return [_item(item, index, namer) for index, item in enumerate(given)]
 
 
 def tools_item(tools: Sequence[Any], *, thread_id: str, item_ids: bool) -> Json:
@@ -109,7 +106,28 @@ def instructions_item(text: str, *, thread_id: str, item_ids: bool, lite: bool) 
     return item
 
 
-def _item(item: Any, place: str, thread_id: str, seen: Counter[bytes] | None) -> Json:
+class _Namer:
+    """Ids of a thread's items: the same for the same item; equal items go by their number."""
+
+    def __init__(self, thread_id: str) -> None:
+        self._thread = hashlib.sha256(f"item\0{thread_id}\0".encode())
+        self._seen: Counter[bytes] = Counter()
+
+    def __call__(self, item: Json) -> str:
+        content = item
+        if "id" in item or "status" in item:
+            content = {name: item[name] for name in item if name not in ("id", "status")}
+        named = self._thread.copy()
+        named.update(dump(content))
+        key = named.digest()
+        self._seen[key] += 1
+        if self._seen[key] > 1:
+            named.update(b"\0%d" % self._seen[key])
+        return ids.of_digest(named.digest())
+
+
+def _item(item: Any, index: int, namer: _Namer | None) -> Json:
+    place = f"input[{index}]"
     if not isinstance(item, dict):
         raise BadRequest("invalid_type", f"{place} must be an object", param=place)
     kind = item.get("type", "message")
@@ -132,8 +150,8 @@ def _item(item: Any, place: str, thread_id: str, seen: Counter[bytes] | None) ->
     prefix = PREFIXES.get(kind) if isinstance(kind, str) else None
     drop_id = False
     if prefix is not None and not _known(item.get("id"), prefix):
-        if seen is not None:
-            changes["id"] = prefix + _derived_id({**item, **changes}, thread_id, seen)
+        if namer is not None:
+            changes["id"] = prefix + namer({**item, **changes})
         else:
             drop_id = "id" in item
     if not changes and not drop_id:
@@ -153,14 +171,6 @@ def _known(value: Any, prefix: str) -> bool:
         and value.isascii()
         and value.isprintable()
     )
-
-
-def _derived_id(item: Json, thread_id: str, seen: Counter[bytes]) -> str:
-    """The same for the same item of a thread; equal items are told apart by their number."""
-    content = {name: value for name, value in item.items() if name not in ("id", "status")}
-    key = hashlib.sha256(dump(content)).digest()
-    seen[key] += 1
-    return ids.derived("item", thread_id, key.hex(), str(seen[key]))
 
 
 def _type(tool: Any) -> Any:
