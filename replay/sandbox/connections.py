@@ -89,10 +89,11 @@ class Connection(asyncio.Protocol):
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a handler; the registry keeps the task until it has ended."""
-        task = asyncio.get_running_loop().create_task(self._guarded(work))
-        if not task.done():  # an eager task factory may have finished it already
-            self.registry.tasks.add(task)
-            task.add_done_callback(self.registry.tasks.discard)
+        # Not through the loop's factory: mitmproxy's is eager, so that a handler would run before
+        # its caller has finished reading the request.
+        task = asyncio.Task(self._guarded(work), loop=asyncio.get_running_loop())
+        self.registry.tasks.add(task)
+        task.add_done_callback(self.registry.tasks.discard)
         return task
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
