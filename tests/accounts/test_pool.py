@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from addons.accounts.affinity import Affinity
 from addons.accounts.cooldowns import Cooldowns
 from addons.accounts.model import Account, AccountState
 from addons.accounts.pool import AllCooling, Pool
@@ -253,14 +254,22 @@ class PoolMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
-        self.pool = pool(*HANDLES)
+        self.pool = Pool(
+            [account(name) for name in HANDLES],
+            cooldowns=Cooldowns(jitter=lambda: 0.0),
+            affinity=Affinity(ttl=float("inf")),
+        )
         self.under_way: list[Attempt] = []
-        self.open: dict[tuple[str, str | None], float] = {}
+        # (account, model) -> until, since. What is over may open again when the clock goes back.
+        self.open: dict[tuple[str, str | None], tuple[float, float]] = {}
         self.bound: dict[str, tuple[float, str]] = {}
+
+    def until(self, handle: str, scope: str | None) -> float:
+        return self.open.get((handle, scope), (0.0, 0.0))[0]
 
     def can_serve(self, each: Account, model: str) -> bool:
         return each.state is AccountState.READY and all(
-            self.open.get((each.handle, scope), 0.0) <= self.now for scope in (None, model)
+            self.until(each.handle, scope) <= self.now for scope in (None, model)
         )
 
     @rule(
@@ -297,6 +306,10 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.succeeded(
             attempt.conversation, attempt.account, attempt.model, self.now, started=attempt.started
         )
+        for scope in (None, attempt.model):
+            until, since = self.open.get((attempt.account.handle, scope), (0.0, self.now))
+            if until <= self.now and since < attempt.started:
+                self.open.pop((attempt.account.handle, scope), None)
         known = self.bound.get(attempt.conversation)
         if known is None or known[0] <= attempt.started:
             self.bound[attempt.conversation] = (attempt.started, attempt.account.handle)
@@ -310,8 +323,9 @@ class PoolMachine(RuleBasedStateMachine):
         scope = None if whole else attempt.model
         # The time may be that of an older answer.
         self.pool.cool(attempt.account, scope, attempt.started + seconds, "limit", now=self.now)
-        key = (attempt.account.handle, scope)
-        self.open[key] = max(self.open.get(key, 0.0), attempt.started + seconds)
+        until = attempt.started + seconds
+        if until > self.until(attempt.account.handle, scope):
+            self.open[attempt.account.handle, scope] = (until, self.now)
 
     @rule(data=st.data(), whole=st.booleans())
     def back_off(self, data: st.DataObject, whole: bool) -> None:
@@ -320,14 +334,13 @@ class PoolMachine(RuleBasedStateMachine):
         attempt = data.draw(st.sampled_from(self.under_way))
         self.under_way.remove(attempt)
         scope = None if whole else attempt.model
-        key = (attempt.account.handle, scope)
-        before = self.open.get(key, 0.0)
+        before = self.until(attempt.account.handle, scope)
         entry = self.pool.back_off(attempt.account, scope, 1.0, "HTTP 500", now=self.now)
         if before > self.now:
             assert entry.until == before, "one step per open window"
-        else:
-            assert self.now + 1.0 <= entry.until <= self.now + 1800.0
-        self.open[key] = entry.until
+            return
+        assert self.now + 1.0 <= entry.until <= self.now + 1800.0
+        self.open[attempt.account.handle, scope] = (entry.until, self.now)
 
     @rule(name=st.sampled_from(HANDLES), state=st.sampled_from(list(AccountState)))
     def person_decides(self, name: str, state: AccountState) -> None:
@@ -341,7 +354,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def cooldowns_are_never_shortened(self) -> None:
-        for (handle, scope), until in self.open.items():
+        for (handle, scope), (until, _) in self.open.items():
             if until > self.now:
                 entries = [
                     entry
