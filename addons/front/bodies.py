@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from itertools import chain
 from typing import Any, Final, NoReturn
 
 from addons.errors import BadRequest, ClientError
@@ -145,9 +147,9 @@ def parse_object(body: bytes) -> Json:
         raise _invalid(f"a number is out of range ({error})") from error
     if not isinstance(parsed, dict):
         raise _invalid(f"it must be a JSON object, not {_JSON_NAMES[type(parsed)]}")
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _deeper_than(parsed, MAX_DEPTH):
+    if _deeper_than(parsed, MAX_DEPTH):
         raise _too_deep()
-    if b"\\ud" in body or b"\\uD" in body:
+    if b"\\u" in body and _SURROGATE.search(body):
         return _repaired_object(parsed)
     return parsed
 
@@ -164,6 +166,8 @@ def _finite(text: str) -> float:
 
 
 _JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_CONTAINERS = frozenset((dict, list))
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _JSON_NAMES = {
     list: "an array",
     str: "a string",
@@ -187,13 +191,10 @@ def _too_deep() -> BadRequest:
 def _deeper_than(root: Json, limit: int) -> bool:
     level: list[Any] = [root]
     for _ in range(limit):
-        below: list[Any] = []
-        for container in level:
-            values = container.values() if type(container) is dict else container
-            below += [value for value in values if type(value) is dict or type(value) is list]
-        if not below:
+        values = chain.from_iterable([c.values() if type(c) is dict else c for c in level])
+        level = [value for value in values if type(value) in _CONTAINERS]
+        if not level:
             return False
-        level = below
     return True
 
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from addons.errors import ClientError
 
@@ -54,8 +53,7 @@ class EventTooLarge(ClientError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
+class ServerEvent(NamedTuple):
     """One block of a stream, up to and including its blank line.
 
     Attributes:
@@ -106,8 +104,9 @@ class EventStream:
             return []
         events: list[ServerEvent] = []
         start = 0
+        plain = b"\r" not in chunk
         while True:
-            end = self._block_end(chunk, start)
+            end = self._block_end(chunk, start, plain=plain)
             if end < 0:
                 break
             if self._pending:
@@ -149,15 +148,19 @@ class EventStream:
         # A blank line that ended in "\r" was waiting for a "\n" that can no longer come.
         return [self._parse(block, terminated=block.endswith(b"\n\r"))]
 
-    def _block_end(self, chunk: bytes, start: int) -> int:
-        """Offset in ``chunk`` after the current block's blank line, or -1."""
+    def _block_end(self, chunk: bytes, start: int, *, plain: bool) -> int:
+        """Offset in ``chunk`` after the current block's blank line, or -1.
+
+        Args:
+            plain: the chunk has no carriage return, so a fast search will do.
+        """
         tail = self._tail
         if tail:  # the pending block's blank line may begin in what is already kept
             seam = tail + chunk[start : start + 3]
             match = _BLANK_LINE.search(seam)
             if match is not None:
                 return start + match.end() - len(tail)
-        if chunk.find(b"\r", start) < 0:
+        if plain:
             end = chunk.find(b"\n\n", start)
             return end if end < 0 else end + 2
         match = _BLANK_LINE.search(chunk, start)
