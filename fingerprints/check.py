@@ -12,9 +12,8 @@ Pure: no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from fingerprints.difference import Change, Difference, Layer, shorten
 from fingerprints.encoding import Frame
@@ -55,6 +54,10 @@ class Recognised:
     def stable(self) -> dict[str, str]:
         """Values that all messages of this request's connection must share."""
         return {role: value for role, value in self.roles.items() if ROLES[role].stable}
+
+
+type Attempt = Callable[[str], tuple[Recognised, list[Difference]]]
+"""A reading with a given shape."""
 
 
 def check_request(
@@ -190,7 +193,7 @@ def _frame(
     return attempt(shape)[1] if shape is not None else _best(profile, attempt)[1]
 
 
-def _best(profile: Profile, attempt: Any) -> tuple[Recognised, list[Difference]]:
+def _best(profile: Profile, attempt: Attempt) -> tuple[Recognised, list[Difference]]:
     """The reading with the shape that the model has; a model that no rule names has the shape
     with the fewest differences."""
     first = next(iter(profile.shapes))

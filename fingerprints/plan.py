@@ -66,8 +66,9 @@ class Filling:
     Attributes:
         roles: role values; None and missing are the same.
         texts: JSON texts that were already made, by document: a header and its copy are one text.
-        unknown: members that no step of their object knows, as path and value.
-        overridden: members whose value the profile forces, as path and forced value.
+        unknown: paths of the caller's members that no step of their object knows.
+        overridden: paths of the caller's members whose value the profile forces, or that should
+            be an object and are not.
         keep: put unknown members at the end of their object.
     """
 
@@ -136,7 +137,7 @@ class Plan:
             if value is not ABSENT:
                 out[step.name] = as_text(value) if strings else value
         if given:
-            self._account(filling, given, out)
+            self._account(filling, given, out, strings)
         return out
 
     def _value(self, step: Step, filling: Filling, given: Mapping[str, Any]) -> Filled:
@@ -152,7 +153,9 @@ class Plan:
             raise MissingRole(step.source, step.path)
         return value
 
-    def _account(self, filling: Filling, given: Mapping[str, Any], out: dict[str, Any]) -> None:
+    def _account(
+        self, filling: Filling, given: Mapping[str, Any], out: dict[str, Any], strings: bool
+    ) -> None:
         """Nothing of the caller's is lost without a word."""
         prefix = self.path.partition(":")[2]
         prefix = f"{prefix}." if prefix else ""
@@ -161,7 +164,7 @@ class Plan:
                 if name not in self.names:
                     filling.unknown.append(prefix + name)
                     if filling.keep:
-                        out[name] = value
+                        out[name] = as_text(value) if strings else value
         filling.overridden += [
             prefix + name
             for name, forced in self.forced.items()
@@ -263,6 +266,8 @@ class Compiler:
             if not isinstance(mine, dict):
                 if role is not None:
                     return ABSENT
+                if mine is not None:
+                    filling.overridden.append(here.partition(":")[2])
                 mine = _NOTHING
             return plan.object(filling, mine, strings=source.strings)
 

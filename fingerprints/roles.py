@@ -47,12 +47,12 @@ ROLES: Mapping[str, Role] = {
         "1.2.3", "The release. Filled by the profile itself.", r"[0-9A-Za-z.+-]+", stable=True
     ),
     "originator": Role(
-        "codex_exec", "The surface of the client; one of the profile's originators.", r"[^\s/;()]+"
+        "codex_exec", "The surface of the client; one of the profile's originators.", r"[^/;()]+"
     ),
     "os": Role("Debian 12.0.0", "Operating system and its version.", r"[^;()]+", stable=True),
     "arch": Role("x86_64", "Processor.", r"[^;()\s]+", stable=True),
     "terminal": Role(
-        "xterm-256color", "TERM_PROGRAM[/VERSION], else TERM, else unknown.", r"[^\s()]+"
+        "xterm-256color", "TERM_PROGRAM[/VERSION], else TERM, else unknown.", r"[^()]+"
     ),
     "installation_id": Role("UUIDv4", "One per installation and account.", _UUID, stable=True),
     "authority": Role("chatgpt.com", "Host (and port) of the request.", r"[^\s/]+", stable=True),

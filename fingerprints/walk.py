@@ -13,12 +13,7 @@ from typing import Any
 
 from fingerprints.difference import Change, Difference, Layer, moved, shorten
 from fingerprints.matchers import (
-    AnyOf,
-    JsonText,
     Matcher,
-    Nested,
-    SameAs,
-    Template,
     accepts,
     as_text,
     describe,
@@ -139,20 +134,12 @@ class Walk:
     def _collect(self, place: _Place, entry: Entry, value: Any) -> bool:
         """Put what the field says of roles into the pool; False when the entry cannot be it."""
         path = place.at(entry.name)
-        match entry.value:
-            case JsonText(document=name):
-                if not isinstance(value, str):
-                    return False
-                try:
-                    inner = loads(value)
-                except ValueError:
-                    return False
-                self.pool.setdefault(_text_key(name), []).append((path, value))
-                self.document(path, name, inner)
-                return True
-            case Nested(document=name):
-                self.document(path, name, value)
-                return True
+        matcher = entry.value
+        if matcher.op == "document":
+            self.document(path, matcher.document, value)
+            return True
+        if matcher.op == "json":
+            return self._collect_text(path, matcher.document, value)
         if not self._accepts(entry.value, value, place.strings):
             if entry.role is not None and entry.equal and isinstance(value, str | int):
                 self.pool.setdefault(entry.role, []).append((path, as_text(value)))
@@ -163,12 +150,23 @@ class Walk:
             self.pool.setdefault(role, []).append((path, text))
         return True
 
+    def _collect_text(self, path: str, name: str, value: Any) -> bool:
+        if not isinstance(value, str):
+            return False
+        try:
+            inner = loads(value)
+        except ValueError:
+            return False
+        self.pool.setdefault(_text_key(name), []).append((path, value))
+        self.document(path, name, inner)
+        return True
+
     def _placeholders(self, matcher: Matcher, value: Any) -> list[tuple[str, str]]:
-        if isinstance(matcher, AnyOf):
+        if matcher.op == "any_of":
             for option in matcher.options:
                 if self._accepts(option, value, True):
                     return self._placeholders(option, value)
-        if isinstance(matcher, Template) and isinstance(value, str):
+        if matcher.op == "template" and isinstance(value, str):
             found = template_pattern(matcher.text, self.profile.release).fullmatch(value)
             if found is not None:
                 pairs = zip(matcher.roles, found.groups(), strict=True)
@@ -230,7 +228,7 @@ class Walk:
         path = place.at(entry.name)
         if not self._guarded(entry, path):
             return False
-        if isinstance(entry.value, JsonText) and path.startswith("header:"):
+        if entry.value.op == "json" and path.startswith("header:"):
             texts = self.pool.get(_text_key(entry.value.document), ())
             if any("\x7f" in text for _, text in texts):
                 return False  # HTTP cannot hold it; see matchers.py
@@ -261,26 +259,22 @@ class Walk:
 
     def _value(self, place: _Place, entry: Entry, value: Any) -> None:
         path = place.at(entry.name)
-        rule = _rule(place, entry)
-        match entry.value:
-            case JsonText():
-                self._json_text(path, value, rule)
-            case Nested():
-                pass  # walked on its own
-            case SameAs(path=other):
-                wanted = dig(other, self._headers, self._data)
-                if wanted is None or as_text(wanted) != as_text(value):
-                    self._report(
-                        Layer.EQUALITY,
-                        path,
-                        Change.EQUALITY,
-                        f"the value of {other}",
-                        _shown(entry, value),
-                        rule,
-                    )
-            case _:
-                if not self._accepts(entry.value, value, place.strings):
-                    self._wrong(place, entry, value)
+        matcher = entry.value
+        if matcher.op == "json":
+            self._json_text(place, entry, value)
+        elif matcher.op == "same_as":
+            wanted = dig(matcher.path, self._headers, self._data)
+            if wanted is None or as_text(wanted) != as_text(value):
+                self._report(
+                    Layer.EQUALITY,
+                    path,
+                    Change.EQUALITY,
+                    f"the value of {matcher.path}",
+                    _shown(entry, value),
+                    _rule(place, entry),
+                )
+        elif matcher.op != "document" and not self._accepts(matcher, value, place.strings):
+            self._wrong(place, entry, value)
 
     def _wrong(self, place: _Place, entry: Entry, value: Any) -> None:
         expected = describe(entry.value)
@@ -296,7 +290,8 @@ class Walk:
             _rule(place, entry),
         )
 
-    def _json_text(self, path: str, value: Any, rule: str) -> None:
+    def _json_text(self, place: _Place, entry: Entry, value: Any) -> None:
+        path, rule = place.at(entry.name), _rule(place, entry)
         if not isinstance(value, str):
             self._report(Layer.VALUE, path, Change.TYPE, "string", json_type(value), rule)
             return
@@ -306,10 +301,9 @@ class Walk:
             self._report(Layer.VALUE, path, Change.BROKEN, "JSON text", str(error), rule)
             return
         if ascii_text(inner) != value:
+            wanted = "compact JSON in ASCII"
             for fault in untidy(value, ascii_only=True):
-                self._report(
-                    Layer.ENCODING, path, Change.VALUE, "compact JSON in ASCII", fault, rule
-                )
+                self._report(Layer.ENCODING, path, Change.VALUE, wanted, fault, rule)
 
     def _order(
         self, place: _Place, entries: Sequence[Entry], judged: Sequence[tuple[str, Entry]]
@@ -372,7 +366,7 @@ def _rule(place: _Place, entry: Entry) -> str:
 
 def _shown(entry: Entry, value: Any) -> str:
     roles = [entry.role] if entry.role else []
-    if isinstance(entry.value, Template):
+    if entry.value.op == "template":
         roles += entry.value.roles
     if any(ROLES[role].secret for role in roles):
         return f"⟨{len(as_text(value))} characters⟩"
