@@ -174,10 +174,13 @@ class _Connection(asyncio.Protocol):
 
     def abort(self, reason: str) -> None:
         """Give up the answer under way."""
+        self.close()
+        self._lost(reason)
+
+    def close(self) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
-        self._lost(reason)
 
     def _next(self, run: _Run) -> None:
         self.waiting_since = None
@@ -225,20 +228,20 @@ class _Connection(asyncio.Protocol):
     def _answered(self, run: _Run, began: float) -> None:
         now = perf_counter()
         reader = self._reader
-        fault = run.check.fault(reader.status, reader.body)
-        if fault is None:
-            run.outcome.latencies.append((now - began) * 1e3)
-            run.outcome.first.append((self._first - began) * 1e3)
-        else:
-            run.fail(fault)
-        if reader.closes and self._transport is not None:
-            self._transport.abort()
-            self._transport = None
+        status, body, closes = reader.status, reader.body, reader.closes
         try:
             reader.reset()
         except AnswerError as error:
             self.abort(f"malformed answer: {error}")
             return
+        fault = run.check.fault(status, body)
+        if fault is None:
+            run.outcome.latencies.append((now - began) * 1e3)
+            run.outcome.first.append((self._first - began) * 1e3)
+        else:
+            run.fail(fault)
+        if closes:
+            self.close()
         self._next(run)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -292,6 +295,13 @@ class Generator:
             gc.enable()
         run.outcome.elapsed = run.ended - run.begun
         return run.outcome
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        for connections in self._connections.values():
+            for connection in connections:
+                connection.close()
+        self._connections.clear()
 
     @staticmethod
     def _watch(connections: list[_Connection]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -9,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,27 +71,33 @@ class Child:
                 self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # an order that it did not live to take
+                    stream.close()
 
     def failure(self, what: str) -> ProcessFailed:
         tail = self.log.read_text("utf-8", "replace")[-_LOG_TAIL:].strip()
         return ProcessFailed(f"{self.name} {what}; its log ends:\n{tail or '(nothing)'}")
 
-    def wait_for_port(self, port: int) -> None:
-        """Until something listens on the loopback ``port``.
+    def check(self) -> None:
+        """
+        Raises:
+            ProcessFailed: it has ended.
+        """
+        if self.process.poll() is not None:
+            raise self.failure(f"ended with code {self.process.returncode}")
+
+    def wait_until(self, ready: Callable[[], bool], what: str) -> None:
+        """Ask again and again whether it is ``ready``.
 
         Raises:
-            ProcessFailed: it ended, or nothing listens within :data:`START_LIMIT`.
+            ProcessFailed: it ended, or is not ready within :data:`START_LIMIT`.
         """
         limit = time.monotonic() + START_LIMIT
-        while time.monotonic() < limit:
-            if self.process.poll() is not None:
-                raise self.failure(f"ended with code {self.process.returncode} before listening")
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
+        while not ready():
+            self.check()
+            if time.monotonic() > limit:
+                raise self.failure(f"{what}: not within {START_LIMIT:.0f} s")
             time.sleep(0.05)
-        raise self.failure(f"did not listen on port {port} within {START_LIMIT:.0f} s")
 
 
 class Worker(Child):
@@ -143,6 +151,24 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def listens(port: int) -> bool:
+    """Whether something listens on the loopback ``port``."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def healthy(port: int) -> bool:
+    """Whether ``GET /healthz`` is answered 200; false when nothing listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_LIMIT)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def resident_bytes(pid: int) -> int:

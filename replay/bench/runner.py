@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from pathlib import Path
 from replay.bench.load import Order
 from replay.bench.measurement import Case, Memory, Results, Series, Turn
 from replay.bench.processes import (
-    START_LIMIT,
     Child,
     Worker,
     free_port,
+    healthy,
+    listens,
     processor_seconds,
     resident_bytes,
 )
@@ -74,6 +74,13 @@ class Plan:
 class _Proxy:
     child: Child
     port: int
+
+    def wait(self, target: Target) -> None:
+        """Until it takes requests. floway listens some time before it serves."""
+        if target.proxy == "floway":
+            self.child.wait_until(lambda: healthy(self.port), "GET /healthz answered 200")
+        else:
+            self.child.wait_until(lambda: listens(self.port), f"listening on port {self.port}")
 
 
 class Runner:
@@ -144,8 +151,9 @@ class Runner:
                     cores=self._proxy_core,
                 )
                 started[target.name] = _Proxy(stack.enter_context(child), port)
-            for proxy in started.values():
-                proxy.child.wait_for_port(proxy.port)
+            for target in targets:
+                if (proxy := started.get(target.name)) is not None:
+                    proxy.wait(target)
             yield started
 
     def matrix(self) -> Results:
@@ -159,6 +167,7 @@ class Runner:
                 self._say(case.title)
                 results.series[case.name] = self._rounds(case, proxies)
             for name, proxy in proxies.items():
+                proxy.child.check()
                 results.resident[name] = resident_bytes(proxy.child.process.pid)
         for name, proxy in proxies.items():
             results.warnings[name] = _log_lines(proxy.child.log.read_text("utf-8", "replace"))
@@ -201,6 +210,8 @@ class Runner:
         """One measurement; the upstream is told first what to answer."""
         answer = {"deltas": case.deltas, "writes": "each" if case.streamed else "one"}
         proxy = proxies.get(target.name)
+        if proxy is not None:
+            proxy.child.check()
         pid = proxy.child.process.pid if proxy else None
         order = Order(
             port=proxy.port if proxy else self._ports["http1"],
@@ -260,11 +271,7 @@ class Runner:
             child.process.send_signal(signal.SIGUSR1)
             turn = self.turn(case, target, proxies, self.plan.seconds, self.plan.requests)
             child.process.send_signal(signal.SIGUSR2)
-            limit = time.monotonic() + START_LIMIT
-            while not file.exists():
-                if child.process.poll() is not None or time.monotonic() > limit:
-                    raise child.failure("wrote no profile")
-                time.sleep(0.05)
+            child.wait_until(file.exists, "writing the profile")
         return turn
 
     def _log(self, name: str) -> Path:
