@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from addons.providers.codex import continuity, ids
@@ -82,6 +82,26 @@ class Identity:
     def root(self) -> bool:
         """Whether this is the session's own thread."""
         return self.thread_id == self.session_id
+
+    def on_connection(self, handshake: Identity) -> Identity:
+        """The identity of a WebSocket message, where its caller names no session itself.
+
+        All messages of a connection are of the thread that its handshake named (recorded from
+        0.169.0), and the handshake is gone when the first message comes.
+        """
+        if not self.sources.get("session_id", "").startswith(("derived", "minted")):
+            return self
+        return replace(
+            self,
+            session_id=handshake.session_id,
+            thread_id=handshake.thread_id,
+            client_request_id=handshake.client_request_id,
+            parent_thread_id=handshake.parent_thread_id,
+            context_window_id=handshake.context_window_id,
+            root_turn_id=self.turn_id or None,
+            cache_key=None,
+            sources={**self.sources, "session_id": "handshake", "thread_id": "handshake"},
+        )
 
     def strand(self, now: float) -> Strand:
         """What :class:`~.lineage.Lineages` is to remember of this request."""

@@ -6,9 +6,10 @@ filled with.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from addons.accounts.model import Account
@@ -97,6 +98,7 @@ class Planner:
         apply.precompile(self.profile)
         self._machine = projection.of_machine(environment)
         self._surfaces = _surfaces(self.profile)
+        self._side_kinds = _side_kinds(self.profile)
 
     # --- bodies ------------------------------------------------------------------------------
 
@@ -170,9 +172,17 @@ class Planner:
         shaped.notes += [str(note) for note in notes]
         return dumps(data)
 
-    def upgrade(self, exchange: Exchange, identity: Identity, caller: Caller) -> UpstreamRequest:
+    def upgrade(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        caller: Caller,
+        models: Sequence[Model],
+    ) -> UpstreamRequest:
         """The WebSocket handshake; its key is the client's own, which the answer is made for."""
-        model = identity.metadata.get("model") or hinted_model(exchange) or self._any_model()
+        model = (
+            identity.metadata.get("model") or hinted_model(exchange) or self._likely_model(models)
+        )
         roles = self._roles(identity, caller)
         roles |= {
             "model": model,
@@ -206,11 +216,34 @@ class Planner:
         )
         return self.upstream.url + made.path, made.headers
 
-    def side(self, exchange: Exchange, account: Account) -> UpstreamRequest:
-        """An endpoint beside the model: the client's own request with the account's identity.
+    def side(self, exchange: Exchange, caller: Caller) -> UpstreamRequest:
+        """An endpoint beside the model, in the release's form where the profile has it.
 
-        The official client's order and letter case are kept: it made the request.
+        Another endpoint keeps the client's own headers, in their order and letter case, but for
+        those that sign in: they are the account's.
         """
+        account = caller.account
+        path = exchange.path.partition("?")[0]
+        known = self._side_kinds.get((exchange.method, path))
+        if known is not None:
+            content = _json_object(exchange.body)
+            made = apply.request(
+                self.profile,
+                known,
+                shape=next(iter(self.profile.shapes)),
+                sign_in=sign_in(account),
+                roles={
+                    **self._machine,
+                    **_credential_roles(account),
+                    "originator": caller.originator,
+                    "authority": self.upstream.authority,
+                },
+                content=content,
+                http_version="HTTP/1.1",
+                unknown="keep",
+            )
+            same = [p for p in self._paths(known, account) if p == exchange.path]
+            return self._request(replace(made, path=same[0] if same else made.path), account)
         headers: HeaderList = []
         replaced = dict(_account_headers(account))
         for name, value in exchange.headers:
@@ -235,6 +268,11 @@ class Planner:
             lane=account.handle,
         )
 
+    def _paths(self, kind: str, account: Account) -> Sequence[str]:
+        """The release's paths of a side request, with their queries."""
+        paths = self.profile.requests[kind]["http"].path.get(sign_in(account), ())
+        return [path.replace("{version}", self.profile.release) for path in paths]
+
     # --- parts -------------------------------------------------------------------------------
 
     def _roles(self, identity: Identity, caller: Caller) -> dict[str, Json]:
@@ -253,10 +291,10 @@ class Planner:
         own = exchange.header("originator")
         return own if own in self._surfaces else ORIGINATOR
 
-    def _any_model(self) -> str:
-        """For a handshake that names none: the first model of the client's own catalogue."""
-        rule = self.profile.models[0]
-        return rule.match[0]
+    def _likely_model(self, models: Sequence[Model]) -> str:
+        """For a handshake that names none: the first model of the list, as a client would take."""
+        listed = (model.slug for model in models if model.listed)
+        return next(listed, self.profile.models[0].match[0])
 
     def _request(
         self, made: apply.Assembled, account: Account, *, http2: bool = True
@@ -283,6 +321,28 @@ def _surfaces(profile: Profile) -> frozenset[str]:
         if entry.role == "originator" and isinstance(entry.value, Enum):
             found.update(str(value) for value in entry.value.values)
     return frozenset(found)
+
+
+def _side_kinds(profile: Profile) -> dict[tuple[str, str], str]:
+    """Method and path (without query) of the release's requests beside the model, to kind."""
+    found: dict[tuple[str, str], str] = {}
+    for kind, forms in profile.requests.items():
+        form = forms.get("http")
+        if form is None or form.method is None or kind in ("turn", "compaction", "refresh"):
+            continue
+        for paths in form.path.values():
+            for path in paths:
+                found.setdefault((form.method, path.partition("?")[0]), kind)
+    return found
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    """The body of a side request as JSON; empty when it is something else."""
+    try:
+        parsed = json.loads(body) if body else {}
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def sign_in(account: Account) -> SignIn:

@@ -82,6 +82,7 @@ class Progress:
     refused: str | None = None
     output: bool = False
     prefix: str = ""
+    handshake: Identity | None = None
 
 
 class CodexProvider:
@@ -186,8 +187,10 @@ class CodexProvider:
                 )
                 self._lineages.remember(progress.identity.session_id, progress.identity.strand(now))
             case "model_socket":
+                progress.handshake = progress.identity
+                models = await self._catalogue.refreshed(lambda: self._planner.models(account))
                 request = self._planner.upgrade(
-                    exchange, progress.identity, self._caller(exchange, account)
+                    exchange, progress.identity, self._caller(exchange, account), models
                 )
             case "models":
                 models = await self._catalogue.required(lambda: self._planner.models(account))
@@ -195,7 +198,7 @@ class CodexProvider:
             case _ if exchange.path.partition("?")[0] == ACCOUNTS_CHECK:
                 return accounts_check(exchange, account)
             case _:
-                request = self._planner.side(exchange, account)
+                request = self._planner.side(exchange, self._caller(exchange, account))
         return Forward(request, account.label, self._summary(progress))
 
     def _caller(self, exchange: Exchange, account: Account) -> Caller:
@@ -361,7 +364,7 @@ class CodexProvider:
             now=now,
             mint=self._mint,
             stored=self._lineages,
-        )
+        ).on_connection(progress.handshake or progress.identity)
         shaped = self._planner.shape(
             create.body,
             identity,

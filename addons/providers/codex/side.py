@@ -20,15 +20,21 @@ def accounts_check(exchange: Exchange, account: Account) -> Generated:
     """``wham/accounts/check``, answered here.
 
     The real answer may name another origin for model requests, to which the client would then go
-    past floway (codex-wire.md §1.6). The client looks for its own account in the answer, whatever
-    account of the pool serves it.
+    past floway (codex-wire.md §1.6). A client that speaks plain HTTP to floway is given floway's
+    own origin with https, which 0.169.0 demands: where its two base URLs have different origins
+    it stays with them, else it comes back over TLS on the same port, and fails if it does not
+    trust mitmproxy's certificate. Either way it does not go past. The client looks for its own
+    account in the answer, whatever account of the pool serves it.
     """
     credential = account.credential
     assert isinstance(credential, Credential)
     own = exchange.header("chatgpt-account-id") or credential.account_id or "floway"
+    base_url = exchange.route.host is None
     entry = {
         "id": own,
-        "workspace_backend_origin": "NO_CONSTRAINT",
+        "workspace_backend_origin": f"https://{exchange.header('host')}"
+        if base_url
+        else "NO_CONSTRAINT",
         "account_routing_override": "NO_CONSTRAINT",
         "structure": "personal",
     }
