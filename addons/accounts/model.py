@@ -17,7 +17,7 @@ class AccountState(StrEnum):
     DISABLED = "disabled"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Account:
     """One account.
 
