@@ -67,6 +67,14 @@ def test_a_success_of_an_older_attempt_does_not() -> None:
     assert cooldowns.back_off("h", None, 10.0, "x", now=NOW + 30).level == 2
 
 
+def test_a_success_does_not_end_an_open_cooldown() -> None:
+    # Of another model, say: it was asked after the whole account began to cool.
+    cooldowns = Cooldowns()
+    cooldowns.set("h", None, NOW + 100, "limit", now=NOW)
+    cooldowns.succeeded("h", "m", NOW + 1, NOW + 2)
+    assert cooldowns.of("h", "m", NOW + 3) is not None
+
+
 def test_jitter_adds_up_to_a_tenth() -> None:
     cooldowns = Cooldowns(jitter=lambda: 0.999)
     entry = cooldowns.back_off("h", None, 100.0, "x", now=NOW)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from addons.providers.codex import ids
 from addons.providers.codex.continuity import content_key, signals, signature
 
 type Json = dict[str, Any]
@@ -79,6 +80,18 @@ def test_instructions_cannot_be_crafted_into_the_first_item() -> None:
     assert content_key(crafted) != content_key({"instructions": "a", "input": [user("hi")]})
     assert content_key({"instructions": "", "input": [user("hi")]}) != content_key(
         {"instructions": whole, "input": [user("")]}
+    )
+
+
+def test_the_key_is_what_is_written_down() -> None:
+    # A conversation must keep its ids when floway is updated.
+    canonical = (
+        "Be brief.\u0001"
+        '[{"content":[{"text":"hello","type":"input_text"}],"role":"user","type":"message"}]'
+    )
+    assert content_key(BASE) == ids.digest("content", canonical).hex()
+    assert ids.derived("content", "local", content_key(BASE) or "") == (
+        "019b3094-310c-70d9-91fd-8e97c16cb66c"
     )
 
 

@@ -334,6 +334,14 @@ def test_a_side_thread_is_known_again() -> None:
     assert again.sources["thread_id"] == "known side thread"
 
 
+def test_side_requests_with_different_prompts_have_threads_of_their_own() -> None:
+    titles, summaries = (
+        make(SESSION, {**TITLE, "instructions": text}) for text in ("Titles.", "Summaries.")
+    )
+    assert titles.session_id == summaries.session_id
+    assert len({titles.session_id, titles.thread_id, summaries.thread_id}) == 3
+
+
 def test_a_client_without_prompt_or_tools_has_one_thread() -> None:
     assert make(SESSION, {"input": [user("hi")]}).root
     assert make({}, {"input": [user("hi")], "prompt_cache_key": "k", "instructions": "x"}).root

@@ -290,6 +290,14 @@ def test_a_callers_own_context_comes_back() -> None:
     assert response == caller
 
 
+def test_an_explicit_null_is_no_choice() -> None:
+    caller = {"tools": None, "metadata": None, "parallel_tool_calls": None}
+    sent = {"tools": [], "metadata": {"x": "y"}, "parallel_tool_calls": False}
+    response = dict(sent)
+    restore(response, moved(caller, sent))
+    assert response == {"tools": [], "metadata": {}, "parallel_tool_calls": True}
+
+
 def test_nothing_moved_changes_nothing() -> None:
     sent = {**BODY, "parallel_tool_calls": True, "prompt_cache_key": None, "metadata": {}}
     sent |= {"safety_identifier": None, "user": None}
