@@ -27,6 +27,9 @@ type Json = dict[str, Any]
 _CANONICAL = re.compile(r"0|[1-9][0-9]{0,14}")
 """A window number: decimal without leading zeros, exact in every JSON reader."""
 
+_LABEL = re.compile(r"[!-~]{1,64}")
+"""A kind of sub-agent; it goes into a header."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -187,10 +190,7 @@ class _Resolver:
             parent_turn_id=self._turn_reference("parent_turn_id"),
             root_turn_id=self._turn_reference("root_turn_id")
             or (turn if thread == session and turn else None),
-            subagent=next(
-                (value for _, value in self.surfaces.values(headers=(SUBAGENT,), member=SUBAGENT)),
-                None,
-            ),
+            subagent=self._subagent(),
             request_kind=kind,
             cache_key=self._cache_key(),
             turn_state=self.surfaces.turn_state(),
@@ -276,6 +276,13 @@ class _Resolver:
             self.sources["parent_thread_id"] = "session"
             return session
         return found
+
+    def _subagent(self) -> str | None:
+        for source, value in self.surfaces.values(headers=(SUBAGENT,), member=SUBAGENT):
+            if _LABEL.fullmatch(value):
+                return value
+            self.surfaces.notes.append(f"{source} is not a word of plain letters; ignored")
+        return None
 
     def _client_request(self, thread: str, official: bool) -> str:
         # Other clients put the random id of one request here; only an official caller's counts.

@@ -24,6 +24,8 @@ SUBAGENT = "x-openai-subagent"
 MAX_METADATA = 64 * 1024
 """Longest turn-metadata text that is read, in characters."""
 
+MAX_TURN_STATE = 8 * 1024
+
 METADATA_IDENTITY = frozenset(
     {
         "installation_id",
@@ -126,7 +128,12 @@ class Surfaces:
         given = self.client_metadata.get(TURN_STATE)
         if not self.frame:
             given = self.headers.get(TURN_STATE) or given
-        return given if isinstance(given, str) and given else None
+        if not isinstance(given, str) or not given:
+            return None
+        if len(given) > MAX_TURN_STATE or not given.isascii() or not given.isprintable():
+            self.notes.append(f"{TURN_STATE} is not a header value of at most 8 KiB; ignored")
+            return None
+        return given
 
     def extra_metadata(self) -> Json:
         """Members of the caller's turn metadata that are not identity."""

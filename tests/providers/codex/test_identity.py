@@ -209,6 +209,19 @@ def test_window_numbers_are_canonical(window: str, number: int) -> None:
     assert found.window_id == f"{S}:{number}"
 
 
+@pytest.mark.parametrize("value", ["two words", "schnee-☃", "x" * 65])
+def test_what_no_header_may_hold_is_not_taken(value: str) -> None:
+    client = {"x-openai-subagent": value, "x-codex-turn-state": value * 200}
+    found = make({"session-id": S}, {"input": [], "client_metadata": client}, websocket=True)
+    assert found.subagent is None
+    assert len(found.notes) >= 1
+    for state in ("☃", "x" * 8193, "a\nb"):
+        client = {"x-codex-turn-state": state}
+        again = make({}, {"input": [], "client_metadata": client}, websocket=True)
+        assert again.turn_state is None
+        assert "x-codex-turn-state" in again.notes[0]
+
+
 def test_an_installation_id_of_another_form_is_not_taken() -> None:
     found = make({"session-id": S}, {"client_metadata": {"x-codex-installation-id": S}})
     assert found.installation_id is None
