@@ -74,6 +74,22 @@ def render(error: ClientError) -> tuple[dict[str, str], bytes]:
     return headers, body
 
 
+def failed_response_error(error: ClientError) -> Json:
+    """The ``error`` member of a failed response.
+
+    Its codes are a closed list, and clients decide by it whether to try again (OpenCode retries
+    ``server_error`` and gives up on a code it does not know), so floway's own codes become the
+    nearest of the list; the message tells the rest.
+    """
+    code = error.code
+    if code not in _FAILURES:
+        if error.status >= 500:
+            code = "server_error"
+        else:
+            code = "rate_limit_exceeded" if error.status == 429 else "invalid_prompt"
+    return {"code": code, "message": error.message}
+
+
 def response_failure(error: Any) -> ClientError:
     """The failure that a failed response (its ``error`` member), or the ``error`` event of a
     stream, tells of.

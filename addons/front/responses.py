@@ -241,7 +241,7 @@ class ResponsesRenderer:
         failed = {
             **self._started,
             "status": "failed",
-            "error": {"code": error.code, "message": error.message},
+            "error": openai_errors.failed_response_error(error),
         }
         return opening + self._encode_own("response.failed", failed)
 

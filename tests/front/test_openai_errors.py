@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from addons.errors import ClientError
-from addons.front.openai_errors import render, response_failure
+from addons.front.openai_errors import failed_response_error, render, response_failure
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,20 @@ def test_failures_of_a_response(error: Any, status: int, code: str) -> None:
     assert failure.message == (
         "m" if isinstance(error, dict) else "The upstream's response failed."
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (502, "upstream_truncated", "server_error"),
+        (503, "server_is_overloaded", "server_is_overloaded"),
+        (429, "usage_limit_reached", "usage_limit_reached"),
+        (429, "all_accounts_cooling", "rate_limit_exceeded"),
+        (400, "context_length_exceeded", "context_length_exceeded"),
+        (400, "unsupported_value", "invalid_prompt"),
+    ],
+)
+def test_codes_of_a_failed_response_are_of_the_published_list(
+    status: int, code: str, told: str
+) -> None:
+    assert failed_response_error(ClientError(status, code, "m")) == {"code": told, "message": "m"}

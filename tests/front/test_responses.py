@@ -164,7 +164,7 @@ def test_a_failure_continues_what_was_passed_on(named: bool) -> None:
     assert failed["response"] == {
         **created()["response"],
         "status": "failed",
-        "error": {"code": "upstream_truncated", "message": "The upstream broke off."},
+        "error": {"code": "server_error", "message": "The upstream broke off."},
     }
 
 
