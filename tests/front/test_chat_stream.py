@@ -98,6 +98,7 @@ def test_custom_calls() -> None:
 
 def test_text_held_back_for_a_stop_sequence_comes_before_the_call() -> None:
     renderer = ChatRenderer("m", AnswerOptions(stops=("END",)))
+    renderer.event(CREATED)
     assert b'"EN"' not in renderer.event(delta("EN"))
     item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     chunks = parsed(renderer.event(event("output_item.done", output_index=1, item=item)))
