@@ -53,7 +53,18 @@ class Step(Enum):
 
 
 class Driver(Protocol):
-    """Decides for one flow. Its methods never raise."""
+    """Decides for one flow. Its methods never raise.
+
+    Attributes:
+        hold_bytes: most bytes of an answer that are held back for a verdict.
+        hold_seconds: longest wait for it after the answer's headers.
+        header_seconds: longest wait for a connection, and again for the answer's headers.
+        max_request_bytes: a larger request body is refused.
+        lane: of the next attempt; attempts in different lanes share no upstream connection.
+        http2: offer ``h2`` for the next attempt. False for WebSocket upgrades.
+        production: a body to stream instead of ``flow.response``'s own.
+        extensions: ``sec-websocket-extensions`` as agreed with the client, and with the upstream.
+    """
 
     hold_bytes: int
     hold_seconds: float
@@ -62,15 +73,20 @@ class Driver(Protocol):
     lane: str
     http2: bool
     production: Production | None
-    """A body to stream instead of ``flow.response``'s own."""
     extensions: tuple[str, str]
-    """``sec-websocket-extensions`` as agreed with the client, and with the upstream."""
 
     def judge(self, ended: Ended, body: list[bytes], error: str) -> Step:
-        """Look at ``flow.response`` and the body so far. ``HOLD`` only while ``ended`` is OPEN."""
+        """Look at ``flow.response`` (None: no headers came) and the body so far.
+
+        ``HOLD`` counts only while ``ended`` is OPEN, ``COMMIT`` only when there is a response.
+        """
 
     async def replan(self, replan: Replan) -> None:
-        """Set ``flow.request`` (to be sent again) or ``flow.response`` (to be given)."""
+        """Set ``flow.response`` (to be given), or ``flow.request`` (to be sent) and it to None.
+
+        Also called when an answer breaks off that was committed to be collected whole (see
+        ``flow.response.stream``): the client has seen nothing of it.
+        """
 
     def cut_short(self, message: str) -> bytes:
         """Last bytes for a client whose stream breaks: an error event of its protocol, or none."""
@@ -81,7 +97,7 @@ class Driver(Protocol):
 
 @dataclass(eq=False)
 class Replan:
-    """An answer that was not committed, and the wait for what comes instead."""
+    """An answer that is not given, and the wait for what comes instead."""
 
     flow: http.HTTPFlow
     driver: Driver
@@ -102,7 +118,10 @@ def is_origin_form(flow: http.HTTPFlow) -> bool:
 
 
 def drive(flow: http.HTTPFlow, driver: Driver) -> None:
-    """From now on ``driver`` decides about ``flow``. To be called in its ``requestheaders``."""
+    """From now on ``driver`` decides about ``flow``. To be called in its ``requestheaders``.
+
+    The request's body is kept for further attempts, so ``flow.request.stream`` stays off.
+    """
     _drivers[flow] = driver
 
 

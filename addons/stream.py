@@ -3,14 +3,18 @@
 mitmproxy can neither send a request again before the client has seen anything, nor stream a body
 that an addon makes. Both are a matter of one :class:`~mitmproxy.proxy.layers.http.HttpStream`
 subclass, which :func:`install` puts in the place of the original. A flow without a
-:class:`Driver` behaves exactly as in mitmproxy.
+:class:`Driver` behaves as in mitmproxy.
 
-Facts that the code rests on (mitmproxy 12.2.3; ``tests/test_stream.py`` is the contract test):
+Facts that the code rests on (mitmproxy 12.2.3; ``tests/stream`` is the contract test):
 
 - a hook has exactly one argument, or its layer waits for ever;
-- events that arrive while a hook runs are queued in the layer, a client's departure among them;
-- an HTTP/2 upstream connection remembers our stream id: sending on it again needs a new one;
-- ``HttpLayer.connections`` answers a later request with an old connect error;
+- events that arrive while a hook runs, or a connection is opened, are queued in the layer, a
+  client's departure among them; only ``handle_event`` sees them at once;
+- the HTTP layer finds the stream of an event by its stream id, and ignores events with an id that
+  it does not know. Each attempt has an id of its own (see ``sending.py``), so nothing that
+  belongs to one attempt can reach the next;
+- a timer's event travels through all layers that its command went through: in a CONNECT tunnel
+  through the stream of the CONNECT as well;
 - upstream connections are reused when their *addresses are equal*, which
   :class:`~addons.driver.Origin` uses to keep accounts, and WebSocket upgrades (no HTTP/2), on
   connections of their own.
@@ -21,19 +25,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
 
 from mitmproxy import flow as mflow
-from mitmproxy.connection import Connection
+from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import (
     ErrorCode,
-    Http1Client,
     Http1Server,
-    Http2Client,
     HttpEvent,
     HttpLayer,
     HTTPMode,
@@ -42,6 +44,7 @@ from mitmproxy.proxy.layers.http import (
     RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
+    RequestTrailers,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
@@ -59,13 +62,17 @@ from mitmproxy.proxy.layers.http._hooks import (
 from addons.driver import Driver, Origin, Replan, Step, driver_of, mark_origin_form
 from addons.production import Production
 from addons.providers.contract import Ended
+from addons.sending import Sending, forgive, opening_connection, unsent_bytes
 from addons.tunnel import FRAME_BYTES, ClosingWebsocketLayer
 
 TICK = 5.0
-"""Seconds between looks at a waiting attempt's deadlines; one timer an attempt, at most."""
+"""Most seconds between looks at a waiting attempt's deadline."""
 
 HEAD_BYTES = 256 * 1024
 """Limit of an HTTP/1 request head."""
+
+DISCARD_BYTES = 16 * HEAD_BYTES
+"""What is read and thrown away of an endless head, so that the client comes to read its answer."""
 
 type Commands = layer.CommandGenerator[None]
 
@@ -93,50 +100,89 @@ class AttemptStream(HttpStream):
         self._held_bytes = 0
         self._committed = False
         self._headers_sent = False
-        self._deadline = 0.0
-        self._ticking = False
-        self._discarding = False
+        self._sending: Sending | None = None
+        self._opening: layers.GetHttpConnection | None = None
         self._waiting: Replan | Production | None = None
-        self._sent_on: Connection | None = None
+        self._deadline = 0.0
+        self._timers: dict[commands.RequestWakeup, float] = {}
+        self._method = ""
 
     @property
     def driver(self) -> Driver | None:
         flow = getattr(self, "flow", None)
         return None if flow is None else driver_of(flow)
 
-    # --- events in ---------------------------------------------------------------------------
+    @cached_property
+    def _http(self) -> HttpLayer:
+        parent = self.context.layers[self.context.layers.index(self) - 1]
+        assert isinstance(parent, HttpLayer)
+        return parent
+
+    # --- events in, commands out ---------------------------------------------------------------
 
     def handle_event(self, event: events.Event) -> Commands:
-        if self._waiting is not None and isinstance(event, RequestProtocolError):
-            # The layer only queues this while a hook runs; the work for that client ends now.
-            if isinstance(self._waiting, Production):
-                self._waiting.cancel()
-            elif self._waiting.left is not None:
-                self._waiting.left()
-        if self._discarding and isinstance(
-            event, (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage)
-        ):
-            return  # the rest of an answer that was given up
-        if self._discarding and isinstance(event, ResponseProtocolError):
-            return
-        yield from super().handle_event(event)
+        if isinstance(event, HttpEvent) and event.stream_id < 0:
+            if self._sending is None or not self._sending.takes(event):
+                return
+            event.stream_id = self.stream_id
+        elif isinstance(event, RequestProtocolError):
+            self._client_left()
+        elif isinstance(event, events.Wakeup) and event.command in self._timers:
+            del self._timers[event.command]
+            if not (yield from self._is_due()):
+                return
+        yield from self._addressed(super().handle_event(event))
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
-            yield from self._tick()
+            yield from self._is_late()
         else:
             yield from super()._handle_event(event)
 
-    def passthrough(self, event: events.Event) -> Commands:
-        if isinstance(event, events.Wakeup):
-            return  # of the attempt that became this tunnel
-        yield from super().passthrough(event)
+    def _addressed(self, outgoing: Commands) -> Commands:
+        """Put the sending's own id on what goes to the upstream."""
+        for command in outgoing:
+            if isinstance(command, SendHttp) and self.driver is not None:
+                if command.connection is self.context.client:
+                    if isinstance(command.event, ResponseTrailers) and not self._client_http2:
+                        continue  # mitmproxy's HTTP/1 server fails at them
+                elif self._sending is None:
+                    continue  # a cancellation of what has been given up already
+                else:
+                    command.event.stream_id = self._sending.id
+            elif isinstance(command, layers.DropStream) and self._sending is not None:
+                self._sending.forget()
+            yield command
+
+    @property
+    def _client_http2(self) -> bool:
+        return self.context.client.alpn == b"h2"
+
+    def _client_left(self) -> None:
+        """The layer only queues this while a hook runs; the work for that client ends now."""
+        if isinstance(self._waiting, Production):
+            self._waiting.cancel()
+        elif self._waiting is not None and self._waiting.left is not None:
+            self._waiting.left()
+
+    def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
+        killed = yield from super().check_killed(emit_error_hook)
+        driver = self.driver
+        if killed and driver is not None:
+            yield from self._abandon()
+            if driver.production is not None:
+                driver.production.cancel()
+            yield layers.DropStream(self.stream_id)
+        return killed
+
+    # --- the request -------------------------------------------------------------------------
 
     def state_wait_for_request_headers(self, event: HttpEvent) -> Commands:
         # Only here can a base-URL request be told from a forward-proxied one: mitmproxy then
         # takes the destination from the Host header and forgets that there was none.
         assert isinstance(event, RequestHeaders)
         origin_form = self.mode is HTTPMode.regular and not event.request.host
+        self._method = event.request.method
         generator = super().state_wait_for_request_headers(event)
         reply = None
         while True:
@@ -144,9 +190,23 @@ class AttemptStream(HttpStream):
                 command = generator.send(reply)
             except StopIteration:
                 return
-            if origin_form and isinstance(command, HttpRequestHeadersHook):
-                mark_origin_form(command.flow)
+            hook = isinstance(command, HttpRequestHeadersHook)
+            if hook and origin_form:
+                mark_origin_form(self.flow)
             reply = yield command
+            if hook and (yield from self._announced()):
+                return
+
+    def _announced(self) -> layer.CommandGenerator[bool]:
+        """Whether the announced body is too large; refused before ``100 Continue`` then."""
+        driver = self.driver
+        announced = self.flow.request.headers.get("content-length", "")
+        if driver is None or not announced.isdecimal():
+            return False
+        if int(announced) <= driver.max_request_bytes:
+            return False
+        yield from self._refuse_body(driver)
+        return True
 
     def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
         driver = self.driver
@@ -155,64 +215,76 @@ class AttemptStream(HttpStream):
         if len(self.request_body_buf) <= driver.max_request_bytes:
             return False
         self.request_body_buf.clear()
-        driver.refuse_body()
-        assert self.flow.response
-        self._committed = True
-        self.flow.live = False
-        # The rest of the body is not read: the connection cannot serve another request.
-        self.client_state = self.server_state = self.state_errored
-        content = self.flow.response.raw_content or b""
-        self.flow.response.headers["connection"] = "close"
-        yield HttpResponseHeadersHook(self.flow)
-        yield HttpResponseHook(self.flow)
-        yield SendHttp(
-            ResponseHeaders(self.stream_id, self.flow.response, end_stream=False),
-            self.context.client,
-        )
-        yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
-        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-        if self.context.client.alpn != b"h2":
-            yield commands.CloseTcpConnection(self.context.client, half_close=True)
-        yield layers.DropStream(self.stream_id)
+        yield from self._refuse_body(driver)
         return True
 
-    # --- attempts ----------------------------------------------------------------------------
+    def _refuse_body(self, driver: Driver) -> Commands:
+        driver.refuse_body()
+        response = self.flow.response
+        assert response
+        self._committed = True
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        if not self._client_http2:
+            # The rest of the body is read and thrown away; then the connection ends.
+            response.headers["connection"] = "close"
+        yield HttpResponseHeadersHook(self.flow)
+        yield HttpResponseHook(self.flow)
+        client = self.context.client
+        yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=False), client)
+        if response.raw_content:
+            yield SendHttp(ResponseData(self.stream_id, response.raw_content), client)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), client)
+        if not self._client_http2:
+            yield commands.CloseTcpConnection(client, half_close=True)
+        yield layers.DropStream(self.stream_id)
+
+    # --- sending -----------------------------------------------------------------------------
 
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
         driver = self.driver
         if driver is None:
             return (yield from super().make_server_connection())
-        request = self.flow.request
-        origin = Origin(request.host, request.port, driver.lane, http2=driver.http2)
-        connection, err = yield layers.GetHttpConnection(
-            origin,
-            request.scheme == "https",
-            self.flow.server_conn.via,
-            self.flow.server_conn.transport_protocol,
-        )
-        if err:
-            self._forget_failed(origin)
-            yield from self.handle_protocol_error(
-                ResponseProtocolError(self.stream_id, err, ErrorCode.CONNECT_FAILED)
-            )
+        error = yield from self._connect(driver)
+        if (yield from self.check_killed(True)):
             return False
-        self.context.server = self.flow.server_conn = self._sent_on = connection
-        self._deadline = time.monotonic() + driver.header_seconds
+        if error:
+            yield from self.handle_protocol_error(
+                ResponseProtocolError(self.stream_id, error, ErrorCode.CONNECT_FAILED)
+            )
+        return not error
+
+    def _connect(self, driver: Driver) -> layer.CommandGenerator[str]:
+        """Get a connection for the next sending; the result says what went wrong, if anything."""
+        request, server = self.flow.request, self.flow.server_conn
+        origin = Origin(request.host, request.port, driver.lane, http2=driver.http2)
+        opening = self._opening = layers.GetHttpConnection(
+            origin, request.scheme == "https", server.via, server.transport_protocol
+        )
         yield from self._arm(driver.header_seconds)
-        return True
+        connection, error = yield opening
+        late, self._opening = self._opening is None, None
+        if error:
+            forgive(self._http, opening)
+            return f"no connection within {driver.header_seconds:g} s" if late else str(error)
+        self.context.server = self.flow.server_conn = connection
+        self._sending = Sending(self._http, self, connection)
+        yield from self._arm(driver.header_seconds)
+        return ""
 
-    def _forget_failed(self, origin: Origin) -> None:
-        """Else mitmproxy answers every later request of this client with the same old error."""
-        connections = self._http_layer.connections
-        for connection in [c for c in connections if getattr(c, "error", None)]:
-            if getattr(connection, "address", None) == origin:
-                del connections[connection]
+    def _abandon(self) -> Commands:
+        """Give the current sending up: the upstream is told to stop (HTTP/2: a reset, HTTP/1: the
+        connection is closed) if it has not ended, and what still comes is ignored."""
+        sending = self._sending
+        if sending is None:
+            return
+        if not sending.ended and not sending.unqueue():
+            cancel = RequestProtocolError(self.stream_id, "given up", ErrorCode.CANCEL)
+            yield SendHttp(cancel, sending.connection)
+        sending.forget()
+        self._sending = None
 
-    @property
-    def _http_layer(self) -> HttpLayer:
-        parent = self.context.layers[self.context.layers.index(self) - 1]
-        assert isinstance(parent, HttpLayer)
-        return parent
+    # --- the answer, before commit -----------------------------------------------------------
 
     def state_wait_for_response_headers(self, event: HttpEvent) -> Commands:
         driver = self.driver
@@ -220,18 +292,22 @@ class AttemptStream(HttpStream):
         if driver is None:
             yield from super().state_wait_for_response_headers(event)
             return
+        if self.context.options.validate_inbound_headers:
+            try:
+                validate_headers(event.response)
+            except ValueError as error:
+                assert self._sending is not None
+                self._sending.ended = False  # whatever it seems to be: this connection is done
+                yield from self._broken(f"invalid response headers: {error}")
+                return
         self.flow.response = event.response
-        if (yield from self.check_invalid(False)):
-            return
-        self._deadline = time.monotonic() + driver.hold_seconds
         self.server_state = self.state_hold_response
-        ended = Ended.COMPLETE if event.end_stream else Ended.OPEN
-        yield from self._settle(ended)
-        if self.server_state == self.state_hold_response and driver.hold_seconds < TICK:
-            yield commands.RequestWakeup(driver.hold_seconds)
+        yield from self._settle(Ended.COMPLETE if event.end_stream else Ended.OPEN)
+        if self.server_state == self.state_hold_response:
+            yield from self._arm(driver.hold_seconds)
 
     def state_hold_response(self, event: HttpEvent) -> Commands:
-        """Before commit: the answer's bytes are kept until there is a verdict."""
+        """The answer's bytes are kept until there is a verdict."""
         self._held.append(event)
         if isinstance(event, ResponseEndOfMessage):
             yield from self._settle(Ended.COMPLETE)
@@ -247,13 +323,19 @@ class AttemptStream(HttpStream):
     def _settle(self, ended: Ended, error: str = "") -> Commands:
         driver = self.driver
         assert driver is not None
-        match driver.judge(ended, self._body(), error):
-            case Step.HOLD if ended is Ended.OPEN:
-                return
-            case Step.REPLAN:
-                yield from self._replan(driver, ended, error)
-            case _:
-                yield from self._commit(ended, error)
+        step = driver.judge(ended, self._body(), error)
+        if step is Step.HOLD and ended is Ended.OPEN:
+            return
+        if step is Step.REPLAN or self.flow.response is None:
+            yield from self._replan(driver, ended, error)
+        else:
+            yield from self._commit(ended, error)
+
+    def _broken(self, message: str) -> Commands:
+        """The attempt has failed and there is no answer of it that counts."""
+        yield from self._abandon()
+        self.flow.response = None
+        yield from self._settle(Ended.BROKEN, message)
 
     def _commit(self, ended: Ended, error: str) -> Commands:
         self._committed = True
@@ -276,33 +358,39 @@ class AttemptStream(HttpStream):
             )
 
     def _replan(self, driver: Driver, ended: Ended, error: str) -> Commands:
-        """Give this answer up and let the driver say what comes next."""
-        body = b"".join(self._body())
-        self._held, self._held_bytes = [], 0
-        self._discarding = True
+        """Give the answer up; then do what the driver says, until something is sent or given."""
+        body = b"".join(self._body()) or bytes(self.response_body_buf)
+        self._held, self._held_bytes, self._committed = [], 0, False
+        self.response_body_buf.clear()
         self.server_state = self.state_errored
-        yield from self._abandon(cancel=ended in (Ended.OPEN, Ended.WAITED))
-        replan = self._waiting = Replan(self.flow, driver, body, ended, error)
-        yield FlowayReplanHook(replan)
-        self._waiting = None
-        if (yield from self.check_killed(True)):
-            return
-        self.flow.error = None
-        if self.flow.response is not None:
-            yield from self._give_response()
-            return
-        if not (yield from self.make_server_connection()):
-            return
-        self._discarding = False
+        yield from self._abandon()
+        while True:
+            replan = self._waiting = Replan(self.flow, driver, body, ended, error)
+            yield FlowayReplanHook(replan)
+            self._waiting = None
+            if (yield from self.check_killed(True)):
+                return
+            self.flow.error = None
+            if self.flow.response is not None:
+                yield from self._give_response()
+                return
+            error = yield from self._connect(driver)
+            if (yield from self.check_killed(True)):
+                return
+            if not error:
+                break
+            ended, body = Ended.BROKEN, b""
+            driver.judge(ended, [], error)  # without an answer there is nothing to commit
         self.server_state = self.state_wait_for_response_headers
-        request = self.flow.request
-        content = request.raw_content
-        yield SendHttp(
-            RequestHeaders(self.stream_id, request, end_stream=not content), self.context.server
-        )
+        request, server = self.flow.request, self.context.server
+        content, trailers = request.raw_content, request.trailers
+        headers_only = not (content or trailers)
+        yield SendHttp(RequestHeaders(self.stream_id, request, headers_only), server)
         if content:
-            yield SendHttp(RequestData(self.stream_id, content), self.context.server)
-        yield SendHttp(RequestEndOfMessage(self.stream_id), self.context.server)
+            yield SendHttp(RequestData(self.stream_id, content), server)
+        if trailers:
+            yield SendHttp(RequestTrailers(self.stream_id, trailers), server)
+        yield SendHttp(RequestEndOfMessage(self.stream_id), server)
 
     def _give_response(self) -> Commands:
         """Send ``flow.response``, which the driver has set, as mitmproxy does for addons."""
@@ -314,58 +402,51 @@ class AttemptStream(HttpStream):
             return
         yield from self.send_response()
 
-    def _abandon(self, *, cancel: bool) -> Commands:
-        """Cut this stream off from the upstream connection that it was sent on.
-
-        ``cancel``: the answer has not ended, so the upstream is told to stop (HTTP/2: a reset,
-        HTTP/1: the connection is closed).
-        """
-        server, self._sent_on = self._sent_on, None
-        if server is None:
-            return
-        client = self._client_of(server)
-        if client is not None and cancel:
-            yield SendHttp(
-                RequestProtocolError(self.stream_id, "given up", ErrorCode.CANCEL), server
-            )
-        if isinstance(client, Http2Client):
-            ours = client.our_stream_id.pop(self.stream_id, None)
-            client.stream_queue.pop(self.stream_id, None)
-            if cancel and ours is not None:
-                client.streams.pop(ours, None)  # `their_stream_id` stays: late frames may come
-        elif isinstance(client, Http1Client) and cancel:
-            client.state = client.done
-
-    def _client_of(self, server: Connection) -> Http1Client | Http2Client | None:
-        """The HTTP side of an upstream connection's stack of layers."""
-        found: Any = self._http_layer.connections.get(server)
-        while found is not None and not isinstance(found, (Http1Client, Http2Client)):
-            found = getattr(found, "child_layer", None)
-        return found
-
     # --- time --------------------------------------------------------------------------------
 
     def _arm(self, seconds: float) -> Commands:
-        if not self._ticking:
-            self._ticking = True
-            yield commands.RequestWakeup(min(seconds, TICK))
+        """The wait that begins now may last this long."""
+        self._deadline = time.monotonic() + seconds
+        yield from self._wake()
 
-    def _tick(self) -> Commands:
-        self._ticking = False
+    def _wake(self) -> Commands:
+        """Have a timer that fires at the deadline, or at the next tick if that is earlier."""
+        now = time.monotonic()
+        at = min(self._deadline, now + TICK)
+        if all(other > at + 0.01 for other in self._timers.values()):
+            timer = commands.RequestWakeup(max(at - now, 0.0))
+            self._timers[timer] = at
+            yield timer
+
+    def _is_due(self) -> layer.CommandGenerator[bool]:
+        """A timer has fired: whether an answer is late that nothing but time can end."""
         driver = self.driver
-        waits = (self.state_wait_for_response_headers, self.state_hold_response)
-        if driver is None or self._committed or self.server_state not in waits:
-            return
-        left = self._deadline - time.monotonic()
-        if left > 0.001:
-            yield from self._arm(left)
-        elif self.server_state == self.state_hold_response:
-            yield from self._settle(Ended.WAITED)
+        states = (self.state_wait_for_response_headers, self.state_hold_response)
+        opening = self._opening
+        if driver is None or self._committed or not (opening or self.server_state in states):
+            return False
+        if time.monotonic() < self._deadline:
+            yield from self._wake()
+            return False
+        if opening is None:
+            return self._paused is None  # a hook that runs now decides what is waited for next
+        connection = opening_connection(self._http, opening)
+        if connection is None:
+            yield from self._arm(driver.header_seconds)
         else:
-            yield from self._abandon(cancel=True)
-            self.flow.response = None
-            message = f"no response headers within {driver.header_seconds:g} s"
-            yield from self._settle(Ended.BROKEN, message)
+            self._opening = None
+            yield commands.CloseConnection(connection)
+        return False
+
+    def _is_late(self) -> Commands:
+        driver = self.driver
+        assert driver is not None
+        if self.server_state == self.state_hold_response:
+            yield from self._settle(Ended.WAITED)
+        elif self._sending is not None and self._sending.queued:
+            yield from self._arm(driver.header_seconds)
+        else:
+            yield from self._broken(f"no response headers within {driver.header_seconds:g} s")
 
     # --- endings -----------------------------------------------------------------------------
 
@@ -373,23 +454,26 @@ class AttemptStream(HttpStream):
         self, event: RequestProtocolError | ResponseProtocolError
     ) -> Commands:
         driver = self.driver
-        if driver is None or not isinstance(event, ResponseProtocolError):
+        if driver is None:
             yield from super().handle_protocol_error(event)
             return
-        over = (self.state_done, self.state_errored)
-        unseen = not self._headers_sent and self.client_state == self.state_done
-        if unseen and (self.server_state not in over or not self._committed):
-            if self._committed:  # an answer that is collected whole: the client has nothing yet
-                yield from self._replan(driver, Ended.BROKEN, event.message)
-            else:
-                if self.server_state != self.state_hold_response:
-                    self.flow.response = None
-                yield from self._settle(Ended.BROKEN, event.message)
-            return
-        if self._headers_sent and self.server_state not in over:
-            last_words = driver.cut_short(event.message)
-            if last_words:
-                yield SendHttp(ResponseData(self.stream_id, last_words), self.context.client)
+        if isinstance(event, RequestProtocolError):
+            yield from self._abandon()
+        elif self.server_state not in (self.state_done, self.state_errored):
+            if not self._headers_sent and self.client_state == self.state_done:
+                if (yield from self.check_killed(True)):
+                    return  # a connection that ends with its client says nothing of the upstream
+                if self._committed:  # an answer that is collected whole
+                    yield from self._replan(driver, Ended.BROKEN, event.message)
+                elif self.server_state == self.state_hold_response:
+                    yield from self._settle(Ended.BROKEN, event.message)
+                else:
+                    yield from self._broken(event.message)
+                return
+            if self._headers_sent:
+                last_words = driver.cut_short(event.message)
+                if last_words:
+                    yield SendHttp(ResponseData(self.stream_id, last_words), self.context.client)
         yield from super().handle_protocol_error(event)
 
     def send_response(self, already_streamed: bool = False) -> Commands:
@@ -399,8 +483,13 @@ class AttemptStream(HttpStream):
             yield from super().send_response(already_streamed)
             return
         driver.production = None
+        if self._method == "HEAD":
+            production.cancel()
+            yield from super().send_response()
+            return
         assert self.flow.response
         self._committed = self._headers_sent = True
+        production.unsent = lambda: unsent_bytes(self._http, self.stream_id)
         yield SendHttp(
             ResponseHeaders(self.stream_id, self.flow.response, end_stream=False),
             self.context.client,
@@ -419,7 +508,7 @@ class AttemptStream(HttpStream):
             return
         yield from super().send_response(already_streamed=True)
 
-    def _break(self, driver: Driver, error: BaseException) -> Commands:
+    def _break(self, driver: Driver, error: Exception) -> Commands:
         message = f"the answer could not be completed: {type(error).__name__}"
         last_words = driver.cut_short(message)
         if last_words:
@@ -464,10 +553,9 @@ def install(oversized_head: bytes) -> Callable[[], None]:
     def read_bounded_headers(self: Http1Server, event: events.ConnectionEvent) -> Commands:
         yield from read_headers(self, event)
         if self.state == self.read_headers and len(self.buf) > HEAD_BYTES:
-            self.buf.maybe_extract_at_most(len(self.buf))
             yield commands.SendData(self.conn, oversized_head)
-            yield commands.CloseConnection(self.conn)
-            self.state = self.done
+            yield commands.CloseTcpConnection(self.conn, half_close=True)
+            self.state = partial(_discard, self, [0])
 
     HttpLayer.make_stream = make_attempt_stream  # type: ignore[method-assign]
     Http1Server.read_headers = read_bounded_headers  # type: ignore[method-assign]
@@ -479,3 +567,11 @@ def install(oversized_head: bytes) -> Callable[[], None]:
         websocket.Fragmentizer.FRAGMENT_SIZE = fragment_size
 
     return uninstall
+
+
+def _discard(side: Http1Server, size: list[int], event: events.Event) -> Commands:
+    """Read on for a while: closed with unread bytes, TCP would throw away our answer as well."""
+    size[0] += len(side.buf)
+    side.buf.maybe_extract_at_most(len(side.buf))
+    if size[0] > DISCARD_BYTES or isinstance(event, events.ConnectionClosed):
+        yield commands.CloseConnection(side.conn)

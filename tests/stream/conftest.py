@@ -1,0 +1,217 @@
+"""A real mitmproxy in the test's own event loop, and checks that hold for every test here:
+
+nothing is logged at ERROR, every flow ends in exactly one of ``response`` and ``error``, and no
+upstream connection and no task is left once the clients are gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from mitmproxy import options
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.tools.dump import DumpMaster
+
+from addons.stream import install
+from tests.stream.clients import Client, Http1Client, Http2Client
+from tests.stream.drivers import ScriptedGateway, Target, Wishes
+from tests.stream.upstreams import Upstream
+
+OVERSIZED = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 8\r\n\r\ntoo much"
+
+
+class Proxy:
+    """mitmproxy with the scripted gateway, listening on a free port."""
+
+    def __init__(self, master: DumpMaster, gateway: ScriptedGateway, port: int) -> None:
+        self.master = master
+        self.gateway = gateway
+        self.wishes = gateway.wishes
+        self.port = port
+        self.clients: list[Client] = []
+
+    async def client(self, kind: str) -> Client:
+        opened = await (Http2Client if kind == "h2" else Http1Client).open(self.port)
+        self.clients.append(opened)
+        return opened
+
+    def aim(self, *upstreams: Upstream, lanes: str = "", http2: bool = True) -> None:
+        """Attempts go to these upstreams, each in a lane of its own when ``lanes`` names them."""
+        names = list(lanes) or [""] * len(upstreams)
+        self.wishes.targets = [
+            Target(upstream.scheme, upstream.port, lane, http2)
+            for upstream, lane in zip(upstreams, names, strict=True)
+        ]
+
+    @property
+    def handlers(self) -> dict[object, object]:
+        server = self.master.addons.get("proxyserver")
+        assert isinstance(server, Proxyserver)
+        return dict(server.connections)
+
+
+@pytest.fixture(scope="session")
+def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """mitmproxy's own certificate authority, made once."""
+    return tmp_path_factory.mktemp("mitmproxy")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key and certificate of the upstreams, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "upstream.test")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("upstream") / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture(autouse=True)
+def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A record at ERROR (mitmproxy logs its crashes there) fails the test."""
+    caplog.set_level(logging.INFO)
+    yield
+    loud = [
+        record
+        for phase in ("setup", "call", "teardown")
+        for record in caplog.get_records(phase)  # type: ignore[arg-type]
+        if record.levelno >= logging.ERROR or "has crashed" in record.getMessage()
+    ]
+    assert not loud, "\n".join(
+        f"{record.name}: {record.getMessage()} {record.exc_info and record.exc_info[1]!r}"
+        for record in loud
+    )
+
+
+@pytest.fixture
+async def proxy(confdir: Path, make_upstream: MakeUpstream) -> AsyncIterator[Proxy]:
+    """Depends on ``make_upstream``, so that upstreams are looked at when the proxy is gone."""
+    async with running_proxy(confdir) as proxy:
+        yield proxy
+
+
+class running_proxy:  # noqa: N801 - reads as the function that it is
+    """Context manager: start mitmproxy, stop it, and look at what it leaves behind."""
+
+    def __init__(self, confdir: Path, *, installed: bool = True, **settings: object) -> None:
+        self._confdir = confdir
+        self._installed = installed
+        self._settings = settings
+
+    async def __aenter__(self) -> Proxy:
+        self._before = asyncio.all_tasks()
+        opts = options.Options(
+            confdir=str(self._confdir), listen_host="127.0.0.1", listen_port=0, ssl_insecure=True
+        )
+        master = DumpMaster(opts, with_termlog=False, with_dumper=False)
+        opts.update(connection_strategy="lazy", **self._settings)
+        gateway = ScriptedGateway(Wishes())
+        master.addons.add(gateway)
+        self._uninstall = install(OVERSIZED) if self._installed else lambda: None
+        self._run = asyncio.create_task(master.run())
+        server = master.addons.get("proxyserver")
+        while not server.listen_addrs():
+            await asyncio.sleep(0)
+        self._proxy = Proxy(master, gateway, server.listen_addrs()[0][1])
+        return self._proxy
+
+    async def __aexit__(self, *_: object) -> None:
+        proxy = self._proxy
+        for client in proxy.clients:
+            await client.close()
+        try:
+            await until(lambda: not proxy.handlers, "clients' connections are left")
+        finally:
+            proxy.master.shutdown()
+            await self._run
+            self._uninstall()
+
+        def left() -> list[asyncio.Task[object]]:
+            known = {*self._before, asyncio.current_task()}
+            return [task for task in asyncio.all_tasks() - known if not task.done()]
+
+        await until(lambda: not left(), lambda: f"tasks are left: {left()}")
+        for flow in proxy.gateway.flows:
+            names = proxy.gateway.names(flow)
+            ends = [name for name in names if name in ("response", "error")]
+            assert len(ends) == 1 or flow.request.method == "CONNECT", (flow.request.path, names)
+
+
+async def until(condition: Callable[[], bool], complaint: str | Callable[[], str]) -> None:
+    """Wait for a condition that nobody announces."""
+    for _ in range(300):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(complaint() if callable(complaint) else complaint)
+
+
+type MakeUpstream = Callable[[Literal["h1", "h1s", "h2"]], Awaitable[Upstream]]
+
+
+@pytest.fixture
+async def make_upstream(certificate: Path) -> AsyncIterator[MakeUpstream]:
+    """Start scripted upstreams; at the end no connection to them may be open."""
+    made: list[Upstream] = []
+
+    async def make(kind: Literal["h1", "h1s", "h2"]) -> Upstream:
+        context = None
+        if kind != "h1":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+        upstream = Upstream(kind, context)
+        await upstream.start()
+        made.append(upstream)
+        return upstream
+
+    yield make
+    try:
+        for upstream in made:
+            await upstream.all_closed()
+            assert not upstream.failures, upstream.failures
+            for received in upstream.seen:
+                assert received.inbox.empty() or received.header("upgrade"), "stray bytes"
+    finally:
+        for upstream in made:
+            await upstream.stop()
+
+
+COMBINATIONS = [
+    pytest.param(client, upstream, id=f"{client}-{upstream}")
+    for client in ("h1", "h2")
+    for upstream in ("h1", "h2")
+]
