@@ -14,7 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fingerprints.errors import ProfileError
-from fingerprints.profile import Profile
+from fingerprints.profile import Misplaced, Profile
 
 SHELF = Path(__file__).parent / "profiles"
 """Folder of the shipped profiles: ``<client>/<release>.yaml``."""
@@ -141,7 +141,9 @@ def _explained(error: ValidationError, data: CommentedMap, file: Path | None) ->
     """The first problem, at its place in the file; how many more there are."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    path, line = _place(data, first["loc"])
+    cause = first.get("ctx", {}).get("error")
+    location = cause.location if isinstance(cause, Misplaced) else first["loc"]
+    path, line = _place(data, location)
     message = str(first["msg"]).removeprefix("Value error, ")
     if len(problems) > 1:
         message += f" ({len(problems) - 1} more of this kind or others)"

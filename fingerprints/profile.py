@@ -14,7 +14,7 @@ reading.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -55,6 +55,20 @@ type Names = Annotated[tuple[str, ...], BeforeValidator(_many)]
 """One name or a list of names."""
 
 type Value = Annotated[Matcher, PlainSerializer(compact)]
+
+
+type Location = tuple[str | int, ...]
+"""Keys and indices from the top of the profile."""
+
+type Problem = tuple[Location, str]
+
+
+class Misplaced(ValueError):
+    """What is wrong between two parts of a profile, and where."""
+
+    def __init__(self, location: Location, problem: str) -> None:
+        super().__init__(problem)
+        self.location = location
 
 
 class Presence(StrEnum):
@@ -314,41 +328,40 @@ class Profile(_Model):
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
         """Names that one part uses must exist in the other."""
-        problems = [*self._form_problems(), *self._field_problems(), *self._model_problems()]
+        problems = [*self._form_problems(), *self._entry_problems(), *self._model_problems()]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise Misplaced(*problems[0])
         return self
 
-    def _form_problems(self) -> list[str]:
-        out = []
+    def _form_problems(self) -> Iterator[Problem]:
         for kind, forms in self.requests.items():
             for transport, form in forms.items():
-                place = f"requests.{kind}.{transport}"
+                place = ("requests", kind, transport)
                 if form.headers and form.headers not in self.headers:
-                    out.append(f"{place}.headers: no header list {form.headers!r}")
+                    yield (*place, "headers"), f"no header list {form.headers!r}"
                 if form.body and form.body not in self.documents:
-                    out.append(f"{place}.body: no document {form.body!r}")
+                    yield (*place, "body"), f"no document {form.body!r}"
                 if form.method is not None and not (form.path and form.headers and form.http):
-                    out.append(f"{place}: a request with a method needs path, headers and http")
+                    yield place, "a request with a method needs path, headers and http"
                 if form.method is None and not form.body:
-                    out.append(f"{place}: neither method nor body")
-        return out
+                    yield place, "neither method nor body"
 
-    def _field_problems(self) -> list[str]:
-        out = []
-        lists = {f"headers.{name}": fields for name, fields in self.headers.items()}
-        lists |= {f"documents.{name}": doc.members for name, doc in self.documents.items()}
-        for place, fields in lists.items():
-            for index, field in enumerate(fields):
-                here = f"{place}[{index}] {field.name}"
-                out += [f"{here}: {text}" for text in self._when_problems(field.when)]
-                match field.value:
-                    case JsonText(document=name) | Nested(document=name):
-                        if name not in self.documents:
-                            out.append(f"{here}: no document {name!r}")
-        return out
+    def _entry_problems(self) -> Iterator[Problem]:
+        lists: dict[Location, tuple[Entry, ...]] = {}
+        lists |= {("headers", name): entries for name, entries in self.headers.items()}
+        lists |= {
+            ("documents", name, "members"): doc.members for name, doc in self.documents.items()
+        }
+        for place, entries in lists.items():
+            for index, entry in enumerate(entries):
+                yield from self._when_problems((*place, index, "when"), entry.when)
+                if (
+                    isinstance(entry.value, JsonText | Nested)
+                    and entry.value.document not in self.documents
+                ):
+                    yield (*place, index, "value"), f"no document {entry.value.document!r}"
 
-    def _when_problems(self, when: When) -> list[str]:
+    def _when_problems(self, place: Location, when: When) -> Iterator[Problem]:
         allowed = {
             "kind": self.kinds,
             "shape": self.shapes.keys(),
@@ -356,22 +369,19 @@ class Profile(_Model):
             "sign_in": {"chatgpt", "api_key"},
             "http": {"HTTP/1.1", "HTTP/2.0"},
         }
-        return [
-            f"when.{key}: {value!r} is not one of {', '.join(sorted(names))}"
-            for key, names in allowed.items()
-            for value in getattr(when, key)
-            if value not in names
-        ]
+        for key, names in allowed.items():
+            for value in getattr(when, key):
+                if value not in names:
+                    known = ", ".join(sorted(names))
+                    yield (*place, key), f"{value!r} is not one of {known}"
 
-    def _model_problems(self) -> list[str]:
-        out = [
-            f"models[{index}].shape: no shape {rule.shape!r}"
-            for index, rule in enumerate(self.models)
-            if rule.shape not in self.shapes
-        ]
+    def _model_problems(self) -> Iterator[Problem]:
+        for index, rule in enumerate(self.models):
+            if rule.shape not in self.shapes:
+                yield ("models", index, "shape"), f"no shape {rule.shape!r}"
         if "*" not in self.models[-1].match:
-            out.append('models: the last rule must match "*"')
-        return out
+            place = ("models", len(self.models) - 1, "match")
+            yield place, 'the last rule must match "*", so that every model has one'
 
 
 def constant(matcher: Matcher, release: str) -> tuple[bool, Any]:

@@ -23,7 +23,7 @@ def dumps(value: Any) -> bytes:
     Half surrogates, which no UTF-8 text can hold, become U+FFFD (what a browser's encoder does).
 
     Raises:
-        TypeError: the value is not JSON (a set, a non-string key, …).
+        TypeError: the value is not JSON (a set, bytes, …).
     """
     try:
         return orjson.dumps(value)

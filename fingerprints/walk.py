@@ -192,7 +192,7 @@ class Walk:
                     place.set_layer, path, Change.REPEATED, "once", f"{counts[name]} times"
                 )
                 continue
-            allowed = [entry for entry in by_name.get(name, ()) if self._guarded(entry, path)]
+            allowed = [entry for entry in by_name.get(name, ()) if self._guarded(entry)]
             if not allowed:
                 self._not_allowed(place, name, value, by_name.get(name, []))
                 continue
@@ -215,18 +215,16 @@ class Walk:
         if place.ordered:
             self._order(place, entries, judged)
 
-    def _guarded(self, entry: Entry, path: str) -> bool:
-        """Whether the conditions on roles hold, seen from the rest of the request."""
-
-        def known(role: str) -> bool:
-            return any(where != path for where, _ in self.pool.get(role, ()))
-
+    def _guarded(self, entry: Entry) -> bool:
+        """Whether the conditions on roles hold in this request."""
         when = entry.when
-        return all(known(role) for role in when.has) and not any(known(role) for role in when.lacks)
+        return all(self.pool.get(role) for role in when.has) and not any(
+            self.pool.get(role) for role in when.lacks
+        )
 
     def _required(self, place: _Place, entry: Entry) -> bool:
         path = place.at(entry.name)
-        if not self._guarded(entry, path):
+        if not self._guarded(entry):
             return False
         if entry.value.op == "json" and path.startswith("header:"):
             texts = self.pool.get(_text_key(entry.value.document), ())

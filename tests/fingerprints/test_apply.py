@@ -1,0 +1,383 @@
+"""What the applier makes is what the profile says, and nothing of the caller's is lost unsaid."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fingerprints import apply
+from fingerprints.check import check_frame, check_request
+from fingerprints.errors import (
+    IllegalHeader,
+    MissingRole,
+    ProfileError,
+    UnknownMembers,
+)
+from fingerprints.library import load
+from fingerprints.profile import Profile, SignIn
+from tests.fingerprints.recordings import case
+from tests.fingerprints.values import BODY, THREAD, VALUES, bodies, observed, roles
+
+NEW = load("codex@0.169.0")
+OLD = load("codex@0.142.0")
+PROFILES = {profile.release: profile for profile in (OLD, NEW)}
+MODEL_KINDS = ("turn", "compaction")
+
+variants = st.tuples(
+    st.sampled_from(sorted(PROFILES)),
+    st.sampled_from(MODEL_KINDS),
+    st.sampled_from(["full", "lite"]),
+    st.sampled_from(["chatgpt", "api_key"]),
+)
+
+
+@given(variants, st.sampled_from(["HTTP/2.0", "HTTP/1.1"]), st.data())
+@settings(max_examples=120, deadline=None)
+def test_made_requests_check_clean(
+    variant: tuple[str, str, str, SignIn], version: Any, data: st.DataObject
+) -> None:
+    release, kind, shape, sign_in = variant
+    profile = PROFILES[release]
+    body = data.draw(bodies(profile, kind, shape, unknown=True))
+    before = copy.deepcopy(body)
+    made = apply.request(
+        profile,
+        kind,
+        shape=shape,
+        sign_in=sign_in,
+        roles=data.draw(roles(sign_in)),
+        content=body,
+        http_version=version,
+    )
+    assert body == before
+    assert check_request(profile, observed(made), shape=shape) == []
+
+
+@given(variants, st.data())
+@settings(max_examples=80, deadline=None)
+def test_made_messages_check_clean(
+    variant: tuple[str, str, str, SignIn], data: st.DataObject
+) -> None:
+    release, kind, shape, sign_in = variant
+    profile = PROFILES[release]
+    kind = data.draw(st.sampled_from([kind, "prewarm"]))
+    text = apply.frame(
+        profile,
+        kind,
+        shape=shape,
+        sign_in=sign_in,
+        roles=data.draw(roles(sign_in)),
+        content=data.draw(bodies(profile, kind, shape, unknown=True)),
+        notes=[],
+    )
+    assert check_frame(profile, text, shape=shape, sign_in=sign_in) == []
+
+
+@given(st.sampled_from(sorted(PROFILES)), st.sampled_from(["chatgpt", "api_key"]), st.data())
+@settings(max_examples=40, deadline=None)
+def test_made_upgrades_check_clean(release: str, sign_in: SignIn, data: st.DataObject) -> None:
+    profile = PROFILES[release]
+    values = {"model": "gpt-5.5", **data.draw(roles(sign_in))}
+    made = apply.request(
+        profile, "upgrade", transport="websocket", shape="full", sign_in=sign_in, roles=values
+    )
+    assert made.http_version == "HTTP/1.1"
+    assert check_request(profile, observed(made)) == []
+
+
+@pytest.mark.parametrize("release", sorted(PROFILES))
+def test_every_side_call_checks_clean(release: str) -> None:
+    profile = PROFILES[release]
+    content = {
+        "mcp": {"jsonrpc": "2.0", "id": 0, "method": "initialize"},
+        "analytics": {"events": []},
+        "refresh": {"client_id": "app_made_up", "grant_type": "refresh_token"},
+    }
+    made_kinds = 0
+    for kind, forms in profile.requests.items():
+        if "http" not in forms or kind in MODEL_KINDS:
+            continue
+        for sign_in in forms["http"].path:
+            values = {**VALUES, "refresh_token": "r", "refresh_reason": "forced"}
+            if sign_in == "api_key":
+                values["access_token"] = "sk-made-up"
+            made = apply.request(
+                profile,
+                kind,
+                shape="full",
+                sign_in=sign_in,
+                roles=values,
+                content=content.get(kind),
+            )
+            assert check_request(profile, observed(made)) == [], kind
+            made_kinds += 1
+    assert made_kinds > 6
+
+
+@pytest.mark.parametrize("name", ["turn-http-full-chatgpt", "turn-http-lite-chatgpt"])
+def test_a_recorded_request_is_made_again(name: str) -> None:
+    """Fed with a recording's own values, the applier makes the recorded headers, one by one."""
+    recorded = case(f"0.169.0/{name}")
+    text = next(value for key, value in recorded.headers if key == "x-codex-turn-metadata")
+    metadata = json.loads(text)
+    values = {
+        **VALUES,
+        **{key: metadata[key] for key in metadata if key in VALUES or key in SAME_NAME},
+        "root_turn_id": metadata["root_turn_id"],
+    }
+    made = apply.request(
+        recorded.profile,
+        "turn",
+        shape=recorded.shape,
+        sign_in="chatgpt",
+        roles=values,
+        content=recorded.data,
+    )
+    hidden = {"authorization", "content-length"}
+    assert [pair for pair in made.headers if pair[0] not in hidden] == [
+        pair for pair in recorded.headers if pair[0] not in hidden
+    ]
+    assert [name for name, _ in made.headers] == [name for name, _ in recorded.headers]
+    assert made.data == recorded.data
+    assert list(made.data or {}) == list(recorded.data)
+    assert made.notes == []
+
+
+SAME_NAME = {
+    "agent_name",
+    "history_initialization",
+    "thread_source",
+    "sandbox",
+    "sandbox_mode",
+    "auto_review_enabled",
+    "node_repl_auto_review_required",
+    "node_repl_disabled",
+    "analytics_enabled",
+    "workspaces",
+}
+
+
+@pytest.mark.parametrize(("mine", "other"), [(OLD, NEW), (NEW, OLD)])
+def test_one_release_fails_the_other(mine: Profile, other: Profile) -> None:
+    made = apply.request(mine, "turn", shape="full", sign_in="chatgpt", roles=VALUES, content=BODY)
+    layers = {difference.layer for difference in check_request(other, observed(made))}
+    assert {"value", "member_presence", "member_order"} <= layers
+
+
+def test_what_is_always_sent_must_have_a_value() -> None:
+    for role in ("session_id", "thread_id", "os", "access_token", "turn_id", "window_number"):
+        with pytest.raises(MissingRole) as caught:
+            apply.request(
+                NEW,
+                "turn",
+                shape="full",
+                sign_in="chatgpt",
+                roles={**VALUES, role: None},
+                content=BODY,
+            )
+        assert role in caught.value.role
+        assert role in str(caught.value)
+    with pytest.raises(MissingRole, match="body:input"):
+        apply.body(
+            NEW, "turn", shape="full", sign_in="chatgpt", roles=VALUES, content={"model": "x"}
+        )
+
+
+def test_what_is_sometimes_sent_is_left_out_without_a_value() -> None:
+    values = {**VALUES, "turn_trigger": None, "turn_state": None, "service_tier": None}
+    made = apply.request(NEW, "turn", shape="full", sign_in="chatgpt", roles=values, content=BODY)
+    headers = dict(made.headers)
+    assert "x-codex-turn-state" not in headers
+    assert "turn_trigger" not in json.loads(headers["x-codex-turn-metadata"])
+    assert headers["x-codex-routing-hint"] == "model=gpt-5.5"
+
+
+def test_a_chosen_tier_is_in_body_and_hint() -> None:
+    body = {**BODY, "service_tier": "flex"}
+    made = apply.request(NEW, "turn", shape="full", sign_in="chatgpt", roles=VALUES, content=body)
+    assert list(made.data or {})[:3] == ["model", "stream", "service_tier"]
+    assert dict(made.headers)["x-codex-routing-hint"] == "model=gpt-5.5;tier=flex"
+
+
+def test_effort_of_the_caller_is_in_body_and_metadata() -> None:
+    body = {**BODY, "reasoning": {"effort": "high"}}
+    made = apply.request(NEW, "turn", shape="full", sign_in="chatgpt", roles=VALUES, content=body)
+    metadata = json.loads(dict(made.headers)["x-codex-turn-metadata"])
+    assert metadata["reasoning_effort"] == "high"
+    assert made.data is not None
+    assert made.data["reasoning"] == {"effort": "high"}
+
+
+def test_role_beats_content_and_content_beats_the_model() -> None:
+    def effort(roles: dict[str, Any], content: dict[str, Any]) -> Any:
+        made = apply.body(
+            NEW,
+            "turn",
+            shape="lite",
+            sign_in="chatgpt",
+            roles={**VALUES, **roles},
+            content={**BODY, "model": "gpt-6.1-sol", **content},
+        )
+        return made["reasoning"]["effort"]
+
+    assert effort({}, {}) == "low"
+    assert effort({}, {"reasoning": {"effort": "high"}}) == "high"
+    assert effort({"reasoning_effort": "xhigh"}, {"reasoning": {"effort": "high"}}) == "xhigh"
+
+
+def test_the_cache_key_follows_the_release() -> None:
+    """Recorded with a sub-agent: thread id in 0.142.0, session id in 0.169.0."""
+    values = {
+        **VALUES,
+        "thread_id": "01a1fc67-3f69-7482-8f69-e6150f396f63",
+        "subagent": "review",
+        "subagent_kind": "review",
+        "parent_thread_id": THREAD,
+        "parent_turn_id": VALUES["turn_id"],
+    }
+    keys = {
+        profile.release: apply.body(
+            profile, "turn", shape="full", sign_in="chatgpt", roles=values, content=BODY
+        )["prompt_cache_key"]
+        for profile in PROFILES.values()
+    }
+    assert keys == {"0.142.0": values["thread_id"], "0.169.0": THREAD}
+
+
+def test_unknown_members_are_reported_or_kept_never_lost() -> None:
+    content = {
+        **BODY,
+        "temperature": 1,
+        "reasoning": {"budget": 5},
+        "client_metadata": {"mine": "x"},
+        "store": True,
+    }
+    arguments: dict[str, Any] = {
+        "shape": "full",
+        "sign_in": "chatgpt",
+        "roles": VALUES,
+        "content": content,
+    }
+    notes: list[apply.Note] = []
+    reported = apply.body(NEW, "turn", **arguments, unknown="report", notes=notes)
+    said = {note.path: note.action for note in notes}
+    assert said == {
+        "temperature": "left out",
+        "reasoning.budget": "left out",
+        "client_metadata.mine": "left out",
+        "store": "overridden",
+    }
+    assert "temperature" not in reported
+    assert reported["store"] is False
+
+    kept = apply.body(NEW, "turn", **arguments, unknown="keep")
+    assert list(kept)[-1] == "temperature"
+    assert kept["reasoning"] == {"effort": "medium", "budget": 5}
+    assert kept["client_metadata"]["mine"] == "x"
+
+    with pytest.raises(UnknownMembers, match=r"temperature.*notes") as caught:
+        apply.body(NEW, "turn", **arguments, unknown="report")
+    assert set(caught.value.paths) == {"temperature", "reasoning.budget", "client_metadata.mine"}
+
+
+def test_a_member_that_should_be_an_object_is_reported() -> None:
+    notes: list[apply.Note] = []
+    made = apply.body(
+        NEW,
+        "turn",
+        shape="full",
+        sign_in="chatgpt",
+        roles=VALUES,
+        content={**BODY, "text": "short"},
+        unknown="report",
+        notes=notes,
+    )
+    assert made["text"] == {"verbosity": "low"}
+    assert [note.path for note in notes] == ["text"]
+
+
+def test_tools_in_the_wrong_place_are_reported() -> None:
+    """A lite body has its tools in the input; bringing them there is the caller's work."""
+    notes: list[apply.Note] = []
+    apply.body(
+        NEW,
+        "turn",
+        shape="lite",
+        sign_in="chatgpt",
+        roles=VALUES,
+        content={**BODY, "tools": [], "instructions": "x"},
+        unknown="report",
+        notes=notes,
+    )
+    assert {note.path for note in notes} == {"tools", "instructions"}
+
+
+def test_metadata_that_http_cannot_hold_stays_out_of_the_header() -> None:
+    """Recorded: a folder's name with U+007F keeps the metadata out of the header only."""
+    values = {**VALUES, "workspaces": {"/home/user/grüße 🎉\x7f": {}}}
+    made = apply.request(NEW, "turn", shape="full", sign_in="chatgpt", roles=values, content=BODY)
+    assert "x-codex-turn-metadata" not in dict(made.headers)
+    assert made.data is not None
+    text = made.data["client_metadata"]["x-codex-turn-metadata"]
+    assert '"/home/user/gr\\u00fc\\u00dfe \\ud83c\\udf89\x7f"' in text
+    assert check_request(NEW, observed(made)) == []
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\x00", "日本"])
+def test_a_value_that_breaks_the_header_is_refused(value: str) -> None:
+    with pytest.raises(IllegalHeader, match="header:authorization"):
+        apply.headers(
+            NEW,
+            "models",
+            shape="full",
+            sign_in="chatgpt",
+            roles={**VALUES, "access_token": value},
+        )
+
+
+def test_headers_and_body_apart_agree_with_the_whole() -> None:
+    whole = apply.request(NEW, "turn", shape="lite", sign_in="chatgpt", roles=VALUES, content=LITE)
+    body = apply.body(NEW, "turn", shape="lite", sign_in="chatgpt", roles=VALUES, content=LITE)
+    raw = apply.encode(NEW, "turn", sign_in="chatgpt", raw=apply.dumps(body))
+    headers = apply.headers(
+        NEW,
+        "turn",
+        shape="lite",
+        sign_in="chatgpt",
+        roles={**VALUES, "model": LITE["model"]},
+        content_length=len(raw),
+    )
+    assert body == whole.data
+    assert raw == whole.body
+    assert headers == whole.headers
+
+
+LITE = {**BODY, "model": "gpt-6.1-sol"}
+
+
+def test_api_key_bodies_are_plain() -> None:
+    assert apply.encode(NEW, "turn", sign_in="api_key", raw=b"{}") == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "transport", "shape", "message"),
+    [
+        ("nope", "http", "full", r"no request 'nope'.*turn"),
+        ("prewarm", "http", "full", r"'prewarm' over http.*websocket"),
+        ("turn", "http", "round", r"no shape 'round'.*full"),
+        ("turn", "websocket", "full", r"a message, not a request.*frame"),
+    ],
+)
+def test_unknown_words_are_named(kind: str, transport: Any, shape: str, message: str) -> None:
+    with pytest.raises(ProfileError, match=message):
+        apply.request(NEW, kind, transport=transport, shape=shape, sign_in="chatgpt", roles=VALUES)
+
+
+def test_a_kind_without_this_sign_in_is_refused() -> None:
+    with pytest.raises(ProfileError, match=r"no 'usage' with sign-in 'api_key'"):
+        apply.request(NEW, "usage", shape="full", sign_in="api_key", roles=VALUES)
