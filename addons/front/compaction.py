@@ -1,7 +1,7 @@
 """``POST …/responses/compact``: a history in, a shorter history out.
 
 The upstream compacts by an ordinary model request whose last input item is a
-``compaction_trigger`` (the older endpoint is gone from the official client; codex-wire.md §2.5).
+``compaction_trigger`` (the older endpoint is gone from the official client, recorded from 0.169.0).
 So this is the Responses protocol with that item added and the answer reduced to its items.
 """
 

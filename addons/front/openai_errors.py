@@ -43,8 +43,8 @@ _FAILURES: Final[dict[str, int]] = {
     "data_residency_mismatch": 400,
     "previous_response_not_found": 400,
 }
-"""Status for the codes of a failed response (recorded codes, codex-wire.md §4.2, and the public
-ones of the Responses API)."""
+"""Status for the codes of a failed response: those that the official client knows (recorded from
+0.147.0 and 0.169.0) and the public ones of the Responses API."""
 
 
 def error_object(error: ClientError) -> Json:

@@ -235,7 +235,7 @@ OPTIONS = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), responses(), OPTIONS)
 def test_a_stream_tells_what_the_whole_answer_says(
     data: st.DataObject, response: Event, options: AnswerOptions
@@ -297,7 +297,7 @@ def _check_citations(message: Event) -> None:
         assert len(text) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), responses())
 def test_a_stream_that_is_cut_never_looks_finished(data: st.DataObject, response: Event) -> None:
     events = data.draw(tellings(response))
@@ -348,7 +348,7 @@ EVENT = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(EVENT, max_size=6), OPTIONS)
 def test_no_event_breaks_a_renderer(events: list[Event], options: AnswerOptions) -> None:
     assembly = Assembly()

@@ -348,7 +348,7 @@ def exchanges(draw: st.DrawFn) -> list[dict[str, Any]]:
 CONVERSATION = st.lists(exchanges(), min_size=1, max_size=6)
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(CONVERSATION, st.integers(1, 6))
 def test_a_later_turn_begins_byte_for_byte_with_an_earlier_one(
     conversation: list[list[dict[str, Any]]], turns: int

@@ -204,7 +204,7 @@ SHAPED = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.dictionaries(NAMES, JSON | SHAPED | st.lists(SHAPED, max_size=3), max_size=5))
 def test_any_members_give_a_turn_or_a_named_error(members: dict[str, Any]) -> None:
     body = {"model": "m", "messages": [USER], **members}

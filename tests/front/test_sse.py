@@ -76,7 +76,7 @@ FRAGMENTS = st.sampled_from(
 STREAMS = st.lists(FRAGMENTS, max_size=24).map(b"".join)
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(STREAMS, st.lists(st.integers(0, 400), max_size=8))
 @example(b"data: a\r\n\r\ndata: b\r\n\r\n", [10])
 @example(b"data: a\n\r\ndata: b", [8, 9])
@@ -88,7 +88,7 @@ def test_any_split_gives_the_same_events_and_loses_no_byte(data: bytes, places: 
     assert b"".join(event.raw for event in whole) == data
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(STREAMS)
 def test_events_are_those_of_the_standard(data: bytes) -> None:
     seen = [(event.event, event.data) for event in parse(data) if event.data]

@@ -20,7 +20,7 @@ def oracle(text: str, stops: list[str]) -> str:
     return text
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(
     LETTERS,
     st.lists(st.text(alphabet="ab\n", min_size=1, max_size=4), min_size=1, max_size=4),
