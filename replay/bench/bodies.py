@@ -80,13 +80,14 @@ def _sized(size: int, render: Callable[[list[_Step], str], dict[str, Any]]) -> B
         raise ValueError(f"a body must have at least {SMALLEST} bytes, got {size}")
     source = random.Random(size)
     steps: list[_Step] = []
-    have = len(_encode(render(steps, "")))
+    have = empty = len(_encode(render([], "")))
     while True:
-        longer = [*steps, _step(source, len(steps))]
-        need = len(_encode(render(longer, "")))
-        if need > size:
+        step = _step(source, len(steps))
+        need = len(_encode(render([step], ""))) - empty
+        if have + need > size:
             break
-        steps, have = longer, need
+        steps.append(step)
+        have += need
     encoded = _encode(render(steps, _filler(source, size - have)))
     before, _, after = encoded.partition(_GAP.encode())
     return Body(before, after)

@@ -280,10 +280,10 @@ class Generator:
         used = kept[: order.concurrency]
         for connection in used:
             await connection.open()
-        run = _Run(order, self._keys)
         gc.collect()
         gc.disable()
         try:
+            run = _Run(order, self._keys)
             for connection in used:
                 connection.start(run)
             while not run.finished.is_set():

@@ -113,7 +113,7 @@ class Worker(Child):
         *,
         cores: set[int] | None = None,
     ) -> None:
-        super().__init__(module, [sys.executable, "-m", module, *arguments], log, cores=cores)
+        super().__init__(module, [sys.executable, "-P", "-m", module, *arguments], log, cores=cores)
 
     def __enter__(self) -> Worker:
         return self

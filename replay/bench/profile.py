@@ -78,7 +78,9 @@ def tables(functions: Sequence[Function], per_answer: float | None, top: int) ->
     for function in sorted(functions, key=lambda each: -each.own)[:top]:
         own.add_row(*_row(function, per_answer))
     total = _functions("floway's functions by total time")
-    mine = [each for each in functions if each.package.startswith("floway")]
+    mine = [
+        each for each in functions if each.package in ("floway (addons)", "floway (fingerprints)")
+    ]
     for function in sorted(mine, key=lambda each: -each.total)[:top]:
         total.add_row(*_row(function, per_answer))
     return [packages, own, total]

@@ -1,7 +1,7 @@
 """mitmdump under a profiler: ``python -m replay.bench.profiler MODE FILE MITMDUMP-ARGUMENTS…``.
 
-Profiling starts at SIGUSR1 and ends at SIGUSR2, when the profile is written, so that start-up has
-no part in it. Modes:
+Profiling starts at the signal :data:`START` and ends at :data:`WRITE`, when the profile is written,
+so that start-up has no part in it. Modes:
 
 - ``sample``: a look at the stack for every few milliseconds of processor time. Cheap, so the
   shares are those of the unprofiled program.
@@ -23,6 +23,10 @@ from mitmproxy.tools.main import mitmdump
 
 SAMPLE_SECONDS = 0.002
 """Of processor time; the kernel's own clock may make it longer."""
+
+# Ignored by default and not used by mitmproxy, which takes the obvious ones (SIGUSR1, SIGUSR2).
+START = signal.SIGWINCH
+WRITE = signal.SIGURG
 
 MODES = ("sample", "calls")
 
@@ -120,8 +124,8 @@ def write_whole(file: Path, functions: list[dict[str, object]]) -> None:
 def main(mode: str, file: Path, arguments: list[str]) -> None:
     """Run mitmdump; does not return before it ends."""
     profiler: Profiler = Sampler() if mode == "sample" else CallCounter()
-    signal.signal(signal.SIGUSR1, lambda *_: profiler.start())
-    signal.signal(signal.SIGUSR2, lambda *_: profiler.write(file))
+    signal.signal(START, lambda *_: profiler.start())
+    signal.signal(WRITE, lambda *_: profiler.write(file))
     mitmdump(arguments)
 
 

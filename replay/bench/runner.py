@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from replay.bench import profiler
 from replay.bench.load import Order
 from replay.bench.measurement import Case, Memory, Results, Series, Turn
 from replay.bench.processes import (
@@ -55,6 +55,7 @@ class Plan:
     Attributes:
         seconds: length of a turn.
         requests: most requests of a turn; 0: no limit but the time.
+        warm_up: requests of each connection before the first round of a case.
         leg: ``http1`` or ``h2``: what the upstream leg of the proxies is.
         pin: the proxies on one core and everything else on the others.
     """
@@ -65,6 +66,7 @@ class Plan:
     seconds: float
     requests: int
     memory_requests: int
+    warm_up: int
     model: str
     leg: str
     pin: bool
@@ -186,7 +188,7 @@ class Runner:
         row = {target.name: Series() for target in plan.targets}
         working: list[Target] = []
         for target in plan.targets:
-            warm = self.turn(case, target, proxies, plan.seconds, 3 * case.concurrency)
+            warm = self.turn(case, target, proxies, plan.seconds, plan.warm_up * case.concurrency)
             if warm.answered:
                 working.append(target)
             else:
@@ -264,13 +266,14 @@ class Runner:
             ProcessFailed: no profile was written.
         """
         self._say(f"{mode} profile: {target.title}, {case.title}")
-        words = (sys.executable, "-m", "replay.bench.profiler", mode, str(file))
+        words = (sys.executable, "-P", "-m", "replay.bench.profiler", mode, str(file))
         with self.proxies([target], lambda _: words) as proxies:
             child = proxies[target.name].child
-            self.turn(case, target, proxies, self.plan.seconds, 3 * case.concurrency)
-            child.process.send_signal(signal.SIGUSR1)
+            warm_up = self.plan.warm_up * case.concurrency
+            self.turn(case, target, proxies, self.plan.seconds, warm_up)
+            child.process.send_signal(profiler.START)
             turn = self.turn(case, target, proxies, self.plan.seconds, self.plan.requests)
-            child.process.send_signal(signal.SIGUSR2)
+            child.process.send_signal(profiler.WRITE)
             child.wait_until(file.exists, "writing the profile")
         return turn
 

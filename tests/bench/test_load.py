@@ -115,8 +115,9 @@ async def test_a_conversation_ends_after_its_requests():
 
 async def test_time_ends_an_order():
     outcome = await run(lambda: Canned(WHOLE), requests=0, seconds=0.1)
-    assert len(outcome.latencies) > 4
+    assert outcome.latencies
     assert outcome.failed == 0
+    assert outcome.elapsed >= 0.1
 
 
 async def test_answers_that_close_the_connection_are_answers():

@@ -35,10 +35,9 @@ def test_the_busy_function_is_found(make: type[Profiler], tmp_path: Path):
     assert busy.calls == (1 if make is CallCounter else None)
 
 
-@pytest.mark.parametrize("mode", ["sample", "calls"])
-def test_mitmdump_runs_under_it(mode: str, tmp_path: Path):
+def test_mitmdump_runs_under_it(tmp_path: Path):
     """The wrapper passes its arguments on; ``--version`` ends at once."""
-    command = [sys.executable, "-m", "replay.bench.profiler", mode, str(tmp_path / "p.json")]
+    command = [sys.executable, "-m", "replay.bench.profiler", "sample", str(tmp_path / "p.json")]
     done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Mitmproxy:")
 

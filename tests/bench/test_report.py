@@ -20,6 +20,7 @@ PLAN = Plan(
     seconds=1.0,
     requests=0,
     memory_requests=10_000,
+    warm_up=1,
     model="m",
     leg="http1",
     pin=False,
