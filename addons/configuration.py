@@ -181,23 +181,13 @@ def _add_option(loader: Loader, name: str, field: FieldInfo) -> None:
 
 
 def _check_listeners(settings: Settings) -> None:
-    """Refuse to listen for other machines without client keys.
-
-    Raises:
-        SettingsError: names the listener and the remedy.
     """
-    if settings.client_keys or not ctx.options.server:
-        return
-    for mode in _modes():
-        host = mode.listen_host(ctx.options.listen_host)
-        if mode.listen_port(ctx.options.listen_port) is not None and not is_loopback(host):
-            raise settings_layers.SettingsError(
-                [
-                    f"listening on {host or 'every interface'} lets other machines in, and "
-                    "client_keys is empty; set FLOWAY_CLIENT_KEYS (or client_keys in floway.toml), "
-                    "or listen on 127.0.0.1"
-                ]
-            )
+    Raises:
+        SettingsError: other machines could come in without a key.
+    """
+    for mode in _modes() if ctx.options.server else ():
+        if mode.listen_port(ctx.options.listen_port) is not None:
+            settings_layers.check_listener(settings, mode.listen_host(ctx.options.listen_host))
 
 
 def _modes() -> list[mode_specs.ProxyMode]:

@@ -16,7 +16,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from addons.errors import FlowayError
-from addons.settings import ENV_PREFIX, FILE_NAME, OPTION_PREFIX, Settings, resolve_home
+from addons.settings import (
+    ENV_PREFIX,
+    FILE_NAME,
+    OPTION_PREFIX,
+    Settings,
+    is_loopback,
+    resolve_home,
+)
 
 SECRET_KEYS = frozenset({"client_keys", "api_key"})
 """Settings, and members of settings, whose values are never shown."""
@@ -106,6 +113,22 @@ def load(options: Mapping[str, object] | None = None) -> Loaded:
         raise SettingsError(_problem(detail, layers, file) for detail in error.errors()) from None
     sources = {name: layers.get(name, "default") for name in Settings.model_fields}
     return Loaded(settings, sources, tuple(_warnings(settings, file, layers)))
+
+
+def check_listener(settings: Settings, host: str) -> None:
+    """Refuse to listen for other machines without client keys; ``host`` "" is every interface.
+
+    Raises:
+        SettingsError: names the address and the remedy.
+    """
+    if settings.client_keys or is_loopback(host):
+        return
+    raise SettingsError(
+        [
+            f"listening on {host or 'every interface'} lets other machines in, and client_keys is "
+            "empty; set FLOWAY_CLIENT_KEYS (or client_keys in floway.toml), or listen on 127.0.0.1"
+        ]
+    )
 
 
 def _environment() -> dict[str, str]:
