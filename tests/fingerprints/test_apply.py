@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fingerprints import apply
-from fingerprints.check import check_frame, check_request
+from fingerprints.check import check_frame, check_request, inspect
 from fingerprints.errors import (
     IllegalHeader,
     MissingRole,
@@ -20,13 +20,14 @@ from fingerprints.errors import (
 )
 from fingerprints.library import load
 from fingerprints.profile import Profile, SignIn
-from tests.fingerprints.recordings import case
+from tests.fingerprints.recordings import Case, cases
 from tests.fingerprints.values import BODY, THREAD, VALUES, bodies, observed, roles
 
 NEW = load("codex@0.169.0")
 OLD = load("codex@0.142.0")
 PROFILES = {profile.release: profile for profile in (OLD, NEW)}
 MODEL_KINDS = ("turn", "compaction")
+REMADE = {*MODEL_KINDS, "prewarm", "upgrade"}
 
 variants = st.tuples(
     st.sampled_from(sorted(PROFILES)),
@@ -119,47 +120,65 @@ def test_every_side_call_checks_clean(release: str) -> None:
     assert made_kinds > 6
 
 
-@pytest.mark.parametrize("name", ["turn-http-full-chatgpt", "turn-http-lite-chatgpt"])
-def test_a_recorded_request_is_made_again(name: str) -> None:
-    """Fed with a recording's own values, the applier makes the recorded headers, one by one."""
-    recorded = case(f"0.169.0/{name}")
-    text = next(value for key, value in recorded.headers if key == "x-codex-turn-metadata")
-    metadata = json.loads(text)
-    values = {
-        **VALUES,
-        **{key: metadata[key] for key in metadata if key in VALUES or key in SAME_NAME},
-        "root_turn_id": metadata["root_turn_id"],
+@pytest.mark.parametrize(
+    "recorded", [each for each in cases() if each.kind in REMADE], ids=lambda each: each.name
+)
+def test_a_recorded_request_is_made_again(recorded: Case) -> None:
+    """Fed with a recording's own values, the applier makes that recording."""
+    profile = recorded.profile
+    values, metadata = own_values(recorded)
+    arguments: dict[str, Any] = {
+        "shape": recorded.shape,
+        "sign_in": recorded.sign_in,
+        "roles": values,
     }
-    made = apply.request(
-        recorded.profile,
-        "turn",
-        shape=recorded.shape,
-        sign_in="chatgpt",
-        roles=values,
-        content=recorded.data,
-    )
-    hidden = {"authorization", "content-length"}
-    assert [pair for pair in made.headers if pair[0] not in hidden] == [
-        pair for pair in recorded.headers if pair[0] not in hidden
-    ]
-    assert [name for name, _ in made.headers] == [name for name, _ in recorded.headers]
-    assert made.data == recorded.data
-    assert list(made.data or {}) == list(recorded.data)
-    assert made.notes == []
+    if recorded.is_frame:
+        notes: list[apply.Note] = []
+        made = apply.frame(profile, recorded.kind, **arguments, content=recorded.data, notes=notes)
+        data = json.loads(made)
+        assert notes == []
+    else:
+        whole = apply.request(
+            profile,
+            recorded.kind,
+            transport=recorded.transport,
+            **arguments,
+            content=recorded.data,
+            http_version=recorded.http_version,  # type: ignore[arg-type]
+        )
+        assert whole.notes == []
+        assert (whole.method, whole.path) == (recorded.method, recorded.path)
+        assert whole.headers == list(recorded.observed(whole.body).headers)
+        data = whole.data
+    assert data == recorded.data
+    assert list(data or {}) == list(recorded.data or {})
+    if data and metadata:
+        assert list(json.loads(data["client_metadata"]["x-codex-turn-metadata"])) == list(metadata)
 
 
-SAME_NAME = {
-    "agent_name",
-    "history_initialization",
-    "thread_source",
-    "sandbox",
-    "sandbox_mode",
-    "auto_review_enabled",
-    "node_repl_auto_review_required",
-    "node_repl_disabled",
-    "analytics_enabled",
-    "workspaces",
-}
+def own_values(recorded: Case) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The role values of a recording, and its turn metadata."""
+    profile = recorded.profile
+    if recorded.is_frame:
+        values: dict[str, Any] = {}
+        text = recorded.data["client_metadata"]["x-codex-turn-metadata"]
+    else:
+        found, _ = inspect(profile, recorded.observed(), shape=recorded.shape)
+        assert found is not None
+        values = dict(found.roles)
+        text = dict(recorded.headers).get("x-codex-turn-metadata")
+        text = text or recorded.data["client_metadata"]["x-codex-turn-metadata"]
+    metadata: dict[str, Any] = json.loads(text)
+    places = [(profile.documents["turn_metadata"], metadata)]
+    if recorded.data is not None:
+        places.append((profile.documents["client_metadata"], recorded.data["client_metadata"]))
+        places.append((profile.documents["response_create"], recorded.data))
+    for document, members in places:
+        for entry in document.members:
+            if entry.role is not None and entry.name in members:
+                values[entry.role] = members[entry.name]
+    values["window_number"] = int(metadata["window_id"].rpartition(":")[2])
+    return values, metadata
 
 
 @pytest.mark.parametrize(("mine", "other"), [(OLD, NEW), (NEW, OLD)])
@@ -319,12 +338,12 @@ def test_tools_in_the_wrong_place_are_reported() -> None:
 
 def test_metadata_that_http_cannot_hold_stays_out_of_the_header() -> None:
     """Recorded: a folder's name with U+007F keeps the metadata out of the header only."""
-    values = {**VALUES, "workspaces": {"/home/user/grüße 🎉\x7f": {}}}
+    values = {**VALUES, "workspaces": {"/project/grüße 🎉\x7f": {}}}
     made = apply.request(NEW, "turn", shape="full", sign_in="chatgpt", roles=values, content=BODY)
     assert "x-codex-turn-metadata" not in dict(made.headers)
     assert made.data is not None
     text = made.data["client_metadata"]["x-codex-turn-metadata"]
-    assert '"/home/user/gr\\u00fc\\u00dfe \\ud83c\\udf89\x7f"' in text
+    assert '"/project/gr\\u00fc\\u00dfe \\ud83c\\udf89\x7f"' in text
     assert check_request(NEW, observed(made)) == []
 
 

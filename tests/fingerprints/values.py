@@ -37,7 +37,7 @@ VALUES: dict[str, Any] = {
 BODY: dict[str, Any] = {"model": "gpt-5.5", "input": [{"type": "message", "role": "user"}]}
 
 
-def observed(made: apply.Assembled) -> Observed:
+def observed(made: Assembled) -> Observed:
     return Observed(made.method, made.path, made.headers, made.body, made.http_version)
 
 
