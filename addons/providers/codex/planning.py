@@ -157,6 +157,7 @@ class Planner:
         notes: list[apply.Note] = []
         roles = self._roles(identity, caller)
         roles["stream_started_at_unix_ms"] = int(time.time() * 1000)
+        roles["previous_response_id"] = shaped.content.get("previous_response_id")
         data = apply.body(
             self.profile,
             self._kind(identity),
