@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fingerprints.difference import Change, Difference, Layer, shorten
-from fingerprints.encoding import Frame
+from fingerprints.encoding import MAGIC, Frame
 from fingerprints.observed import (
     Body,
     Candidate,
@@ -145,7 +145,7 @@ def check_frame(
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     body = Body(raw, problem="a text message cannot be compressed")
-    if not raw.startswith(b"\x28\xb5\x2f\xfd"):
+    if not raw.startswith(MAGIC):
         body = read_body(raw)
     found = [
         (each, forms["websocket"])

@@ -36,7 +36,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from fingerprints.roles import ROLES, Json
 from fingerprints.serial import dumps
 
-JSON_TYPES = ("any", "string", "array", "object", "bool", "number", "int", "null")
+type JsonType = Literal["any", "string", "array", "object", "bool", "number", "int", "null"]
+"""``any`` is every type, and ``number`` includes ``int``."""
 
 _MILLISECONDS = range(1_000_000_000_000, 4_102_444_800_000)  # September 2001 to the end of 2099
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -117,7 +118,7 @@ class Nested(_Matcher):
 
 class Content(_Matcher):
     op: Literal["content"] = "content"
-    type: Literal["any", "string", "array", "object", "bool", "number", "int", "null"]
+    type: JsonType
 
 
 class ListOf(_Matcher):
@@ -217,8 +218,8 @@ def same_json(one: Json, other: Json) -> bool:
     return type(one) is type(other) and dumps(one) == dumps(other)
 
 
-def json_type(value: Json) -> str:
-    """Name of a value's JSON type, as in :data:`JSON_TYPES`."""
+def json_type(value: Json) -> JsonType:
+    """A value's JSON type; never ``any``."""
     match value:
         case None:
             return "null"
