@@ -46,8 +46,7 @@ class _Comparison:
         if spread is None:
             return Bar(self.title, limit, "not measured", None)
         met = spread.median <= self.limit if self.at_most else spread.median >= self.limit
-        value = f"{spread.median:.2f}{self.unit} ({spread.low:.2f} to {spread.high:.2f})"
-        return Bar(self.title, limit, value, met)
+        return Bar(self.title, limit, spread.text(unit=self.unit), met)
 
 
 _COMPARISONS = (

@@ -99,7 +99,7 @@ def bench(
         leg=leg,
         pin=pin,
     )
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 180)
     progress = Console(stderr=True)
     machine = this_machine()
     console.print(str(machine), highlight=False, soft_wrap=True)

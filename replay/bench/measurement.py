@@ -178,6 +178,13 @@ class Spread:
     low: float
     high: float
 
+    def text(self, sign: str = "", unit: str = "") -> str:
+        """Two decimals; the middle half only where there is one. ``sign``: "+" to show it."""
+        middle = f"{self.median:{sign}.2f}{unit}"
+        if self.low == self.high:
+            return middle
+        return f"{middle} ({self.low:{sign}.2f} to {self.high:{sign}.2f})"
+
 
 def rate_ratio(series: Series, base: Series) -> Spread | None:
     """Answers a second relative to ``base``, paired by round; None where no round has both."""

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Child:
         command: Sequence[str],
         log: Path,
         *,
-        environment: Mapping[str, str] | None = None,
+        environment: dict[str, str] | None = None,
         cores: set[int] | None = None,
     ) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if self.talks else errors,
                 stderr=errors,
-                env={**os.environ, **(environment or {})},
+                env=_neutral_environment() | (environment or {}),
                 start_new_session=True,
             )
         if cores:
@@ -130,7 +130,7 @@ class Worker(Child):
             raise self.failure("ended")
         return json.loads(line)
 
-    def order(self, order: Mapping[str, Any]) -> Any:
+    def order(self, order: dict[str, Any]) -> Any:
         """Give an order and wait for its answer.
 
         Raises:
@@ -143,6 +143,16 @@ class Worker(Child):
         except BrokenPipeError:
             raise self.failure("ended") from None
         return self.answer()
+
+
+def _neutral_environment() -> dict[str, str]:
+    """This process's, without the user's settings of floway and of proxies."""
+    proxies = {"http_proxy", "https_proxy", "all_proxy"}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("FLOWAY_") and name.lower() not in proxies
+    }
 
 
 def free_port() -> int:

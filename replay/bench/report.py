@@ -209,11 +209,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _spread(value: Spread | None, sign: str = "") -> str:
-    if value is None:
-        return NONE
-    if value.low == value.high:
-        return f"{value.median:{sign}.2f}"
-    return f"{value.median:{sign}.2f} ({value.low:{sign}.2f} to {value.high:{sign}.2f})"
+    return NONE if value is None else value.text(sign)
 
 
 def _megabytes(value: int | None) -> str:

@@ -117,10 +117,10 @@ BASE = "bare"
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a proxy."""
+    """How to start a proxy; ``environment`` is added to this process's."""
 
     command: tuple[str, ...]
-    environment: Mapping[str, str]
+    environment: dict[str, str]
 
 
 class Workshop:
@@ -151,10 +151,11 @@ class Workshop:
             upstream: its origin, e.g. ``http://127.0.0.1:1``.
             runner: words that take the place of ``mitmdump``.
         """
+        trusted = str(self._authority / "mitmproxy-ca-cert.pem")
         options = {
             **MITMPROXY_OPTIONS,
             "confdir": str(self._authority),
-            "ssl_verify_upstream_trusted_ca": str(self._authority / "mitmproxy-ca-cert.pem"),
+            "ssl_verify_upstream_trusted_ca": trusted,
             "listen_host": "127.0.0.1",
             "listen_port": str(port),
         }
@@ -172,6 +173,9 @@ class Workshop:
                 arguments += ["-s", str(target.script)]
                 environment["FLOWAY_HOME"] = str(self._home(target, upstream))
                 environment["PYTHONPATH"] = str(target.checkout)
+                # What floway asks the upstream by itself (models, say) does not go through
+                # mitmproxy and does not know its option.
+                environment["SSL_CERT_FILE"] = trusted
             case other:
                 raise ValueError(f"{other!r} is not started")
         mitmdump = str(Path(sys.executable).with_name("mitmdump"))

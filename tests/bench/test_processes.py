@@ -54,6 +54,17 @@ def test_a_process_that_ends_is_told_with_its_log(tmp_path: Path):
             child.wait_until(lambda: False, "never")
 
 
+def test_the_users_settings_stay_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("FLOWAY_HOME", "FLOWAY_MAX_ATTEMPTS", "https_proxy", "ALL_PROXY", "KEPT"):
+        monkeypatch.setenv(name, "set")
+    program = "import os; print(*(n for n, v in os.environ.items() if v in ('set', 'given')))"
+    given = {"FLOWAY_HOME": "given"}
+    command = [sys.executable, "-c", program]
+    with Child("it", command, tmp_path / "log", environment=given) as child:
+        child.process.wait()
+    assert sorted((tmp_path / "log").read_text().split()) == ["FLOWAY_HOME", "KEPT"]
+
+
 def test_a_process_ends_with_its_block(tmp_path: Path):
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     with Child("it", command, tmp_path / "log") as child:
