@@ -51,10 +51,11 @@ class KeyCount:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Answer for one prompt: its length, and how much of its prefix was known, in tokens."""
+    """Answer for one prompt, in tokens: its length, what was known of it, what is known now."""
 
     input_tokens: int
     cached_tokens: int
+    written_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -80,6 +81,7 @@ class PromptCache:
         """
         self._expire(now)
         tokens = token_count(len(prompt))
+        chain: list[bytes] = []
         found = 0
         if tokens >= MINIMUM_TOKENS:
             chain = list(_chain(key.seed, prompt))
@@ -91,8 +93,8 @@ class PromptCache:
                 self._blocks.move_to_end(block)
             while len(self._blocks) > self.max_blocks:
                 self._blocks.popitem(last=False)
-        cached = found * BLOCK_TOKENS
-        answer = Lookup(tokens, cached if cached >= MINIMUM_TOKENS else 0)
+        cached = found * BLOCK_TOKENS if found * BLOCK_TOKENS >= MINIMUM_TOKENS else 0
+        answer = Lookup(tokens, cached, len(chain) * BLOCK_TOKENS - cached)
         self._count(key, answer)
         return answer
 

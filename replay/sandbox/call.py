@@ -11,10 +11,11 @@ from typing import Any
 
 import orjson
 
+from addons.errors import ClientError
+from addons.front.bodies import decode
 from replay.sandbox import faults
 from replay.sandbox.accounts import Account, Accounts
 from replay.sandbox.cache_model import PromptCache
-from replay.sandbox.coding import BadCoding, decode_body
 from replay.sandbox.config import SandboxConfig
 from replay.sandbox.faults import FaultTable
 from replay.sandbox.gate import Gate
@@ -89,9 +90,9 @@ def json_body(services: Services, call: Call, *, required: bool = True) -> Json:
     request = call.request
     coding = request.header("content-encoding") or ""
     try:
-        raw = decode_body(request.body, coding, services.config.max_body)
-    except BadCoding as problem:
-        raise Refused(detail(problem.status, str(problem))) from problem
+        raw = decode(request.body, coding, limit=services.config.max_body)
+    except ClientError as problem:
+        raise Refused(detail(problem.status, problem.message)) from problem
     if coding:
         services.recorder.decoded(call.entry, raw)
     if not raw and not required:

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from addons.errors import ClientError
+from addons.front.bodies import decode
 from replay.sandbox.accounts import Account
 from replay.sandbox.call import Services
-from replay.sandbox.coding import BadCoding, decode_body
 from replay.sandbox.faults import KINDS, parse_rule
 from replay.sandbox.gate import make_gate
 from replay.sandbox.messages import Reply, Request, header_list
@@ -19,6 +20,7 @@ from replay.sandbox.presets import PRESETS
 logger = logging.getLogger(__name__)
 
 PREFIX = "/_sandbox/"
+MAX_BODY = 1024 * 1024
 
 type Json = dict[str, Any]
 
@@ -87,9 +89,9 @@ def _dispatch(services: Services, request: Request) -> Any:
 
 def _body(services: Services, request: Request) -> Any:
     try:
-        raw = decode_body(request.body, request.header("content-encoding") or "", 1 << 20)
+        raw = decode(request.body, request.header("content-encoding"), limit=MAX_BODY)
         return orjson.loads(raw)
-    except (BadCoding, orjson.JSONDecodeError) as error:
+    except (ClientError, orjson.JSONDecodeError) as error:
         raise _Problem(400, f"the body must be JSON: {error}") from error
 
 

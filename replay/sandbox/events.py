@@ -72,11 +72,15 @@ class Usage:
     cached_tokens: int
     output_tokens: int
     reasoning_tokens: int
+    cache_write_tokens: int = 0
 
     def json(self) -> Json:
         return {
             "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": self.cached_tokens},
+            "input_tokens_details": {
+                "cached_tokens": self.cached_tokens,
+                "cache_write_tokens": self.cache_write_tokens,
+            },
             "output_tokens": self.output_tokens,
             "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
             "total_tokens": self.input_tokens + self.output_tokens,
@@ -273,9 +277,9 @@ class ResponseEvents:
             )
         yield self._lifecycle("response.completed", "completed")
 
-    def failed(self, code: str, message: str) -> Event:
-        """A ``response.failed`` for any place in the sequence."""
-        self._failure = {"code": code, "message": message}
+    def failed(self, code: str, message: str, number: int) -> Event:
+        """A ``response.failed`` with this sequence number, instead of the rest."""
+        self._failure, self._number = {"code": code, "message": message}, number
         return self._lifecycle("response.failed", "failed")
 
     def _lifecycle(self, kind: str, status: str) -> Event:

@@ -19,7 +19,7 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import H2Error, ProtocolError, StreamClosedError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from replay.sandbox.connections import Connection
 from replay.sandbox.messages import ClientGone, HeaderList, Request
@@ -45,12 +45,14 @@ class Http2Connection(Connection):
                 validate_outbound_headers=False,
             )
         )
-        self._h2.local_settings.update(
-            {
+        # Set, not updated: the first SETTINGS frame holds only values that are in force already.
+        self._h2.local_settings = Settings(
+            client=False,
+            initial_values={
                 SettingCodes.INITIAL_WINDOW_SIZE: RECEIVE_WINDOW,
                 SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
                 SettingCodes.MAX_HEADER_LIST_SIZE: 256 * 1024,
-            }
+            },
         )
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(RECEIVE_WINDOW)

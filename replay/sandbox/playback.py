@@ -54,8 +54,8 @@ class Close:
 
 
 type Step = Emit | Pause | Drip | Reset | Close
-type Failure = Callable[[str, str], Event]
-"""Makes a ``response.failed`` event with the next sequence number."""
+type Failure = Callable[[str, str, int], Event]
+"""Makes a ``response.failed`` event from a code, a message and its sequence number."""
 
 RESET_GRACE = 0.02
 """Seconds between the last bytes and a reset, so that the client can read what came before it."""
@@ -80,7 +80,7 @@ def script(
 
     Args:
         fault: None, or one that applies within an answer; others change nothing here.
-        failed: called at most once, after the last event it stands behind was taken.
+        failed: called at most once, and no event is taken afterwards.
         pace: seconds between events.
     """
     steps: list[Step] = []
@@ -89,7 +89,8 @@ def script(
     place = getattr(fault, "at", None)
     done = place is None or place == "before_headers"
     seen_output = False
-    for count, event in enumerate(events):
+    count = 0
+    for event in events:
         due = (
             (isinstance(place, int) and count >= place)
             or (place == "before_output" and event.output)
@@ -97,23 +98,24 @@ def script(
         )
         if not done and due:
             done = True
-            steps += _fault_steps(fault, failed)
+            steps += _fault_steps(fault, failed, count)
             if not isinstance(fault, faults.StallFault):
                 return steps
         if pace and steps:
             steps.append(Pause(pace))
         steps.append(Emit(event.data, event.type))
+        count += 1
         seen_output = seen_output or event.output
     if not done:  # the answer was shorter than the place
-        steps += _fault_steps(fault, failed)
+        steps += _fault_steps(fault, failed, count)
     return steps
 
 
-def _fault_steps(fault: faults.Fault | None, failed: Failure) -> list[Step]:
+def _fault_steps(fault: faults.Fault | None, failed: Failure, count: int) -> list[Step]:
     match fault:
         case faults.FailureFault():
             message = fault.message or FAILURE_MESSAGES.get(fault.code, "The response failed.")
-            event = failed(fault.code, message)
+            event = failed(fault.code, message, count)
             return [Emit(event.data, event.type)]
         case faults.ResetFault():
             return [Reset()]

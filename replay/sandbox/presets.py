@@ -134,6 +134,12 @@ def model_not_found(model: str) -> ErrorAnswer:
     return detail(400, text)
 
 
+def model_missing(model: str) -> ErrorAnswer:
+    """404 of a model that the public API does not have."""
+    message = f"The model '{model}' does not exist or you do not have access to it."
+    return error(404, "invalid_request_error", "model_not_found", message)
+
+
 def invalid_encrypted_content(text: str = "") -> ErrorAnswer:
     """400 for reasoning or a compaction that another account's backend has closed."""
     shown = f"{text[:4]}..." if text else "of this request"
@@ -216,12 +222,7 @@ PRESETS: dict[str, Callable[[PresetContext], ErrorAnswer]] = {
     ),
     "invalid_encrypted_content": lambda _context: invalid_encrypted_content(),
     "model_not_found": lambda context: model_not_found(context.model or "unknown"),
-    "model_missing": lambda context: error(
-        404,
-        "invalid_request_error",
-        "model_not_found",
-        f"The model '{context.model or 'unknown'}' does not exist or you do not have access to it.",
-    ),
+    "model_missing": lambda context: model_missing(context.model or "unknown"),
     "unauthorized": lambda context: detail(401, context.message or "Unauthorized"),
     "token_expired": lambda _context: token_refused("token_expired"),
     "token_invalidated": lambda _context: token_refused("token_invalidated"),

@@ -12,6 +12,7 @@ from replay.sandbox.presets import (
     detail,
     error,
     invalid_encrypted_content,
+    model_missing,
     model_not_found,
 )
 from replay.sandbox.tokens import BadToken, unseal
@@ -89,7 +90,27 @@ def backend_refusal(
         return detail(400, "Input must be a list")
     if any(item.get("role") == "system" for item in input_items(body)):
         return detail(400, "System messages are not allowed")
-    return wrong_type(body) or unknown_model(body) or foreign_content(body, account_id=account_id)
+    if body.get("model") not in BY_SLUG:
+        return wrong_type(body) or model_not_found(str(body.get("model")))
+    return wrong_type(body) or foreign_content(body, account_id=account_id)
+
+
+def api_refusal(body: Mapping[str, Any], *, account_id: str) -> ErrorAnswer | None:
+    """The public API's 4xx, for API-key mode; None when the request is fine."""
+    if body.get("model") not in BY_SLUG:
+        return wrong_type(body) or model_missing(str(body.get("model")))
+    if body.get("input") is None:
+        message = "Missing required parameter: 'input'."
+        return error(400, "invalid_request_error", "missing_required_parameter", message)
+    return wrong_type(body) or foreign_content(body, account_id=account_id)
+
+
+def previous_not_found(name: str) -> ErrorAnswer:
+    """The 400 for a ``previous_response_id`` that is not known here."""
+    message = f"Previous response with id '{name}' not found."
+    code = "previous_response_not_found"
+    refusal = error(400, "invalid_request_error", code, message)
+    return ErrorAnswer(400, _with_param(refusal.body, "previous_response_id"))
 
 
 def wrong_type(body: Mapping[str, Any]) -> ErrorAnswer | None:
@@ -106,12 +127,6 @@ def wrong_type(body: Mapping[str, Any]) -> ErrorAnswer | None:
             message = f"Invalid type for 'client_metadata.{name}': expected a string."
             return error(400, "invalid_request_error", "invalid_type", message)
     return None
-
-
-def unknown_model(body: Mapping[str, Any]) -> ErrorAnswer | None:
-    """The 400 for a model that is not in the list."""
-    model = body.get("model")
-    return None if model in BY_SLUG else model_not_found(str(model))
 
 
 def foreign_content(body: Mapping[str, Any], *, account_id: str) -> ErrorAnswer | None:

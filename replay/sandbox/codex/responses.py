@@ -6,17 +6,15 @@ from replay.sandbox.agent import compaction_item, input_items
 from replay.sandbox.call import Call, Json, Refused, Services, base_headers, send_json
 from replay.sandbox.codex.checks import (
     COMPACT_MEMBERS,
+    api_refusal,
     backend_refusal,
-    foreign_content,
-    unknown_model,
-    wrong_type,
+    previous_not_found,
 )
 from replay.sandbox.codex.models import ETAG
 from replay.sandbox.codex.turn import TURN_STATE, Turn, identity, take_turn, turn_state
 from replay.sandbox.events import new_id
 from replay.sandbox.messages import Reply, header_list
 from replay.sandbox.playback import SseSink, play, script
-from replay.sandbox.presets import error
 
 
 async def chatgpt_responses(services: Services, call: Call, reply: Reply) -> None:
@@ -36,15 +34,9 @@ async def chatgpt_responses(services: Services, call: Call, reply: Reply) -> Non
 async def api_responses(services: Services, call: Call, reply: Reply) -> None:
     """``POST /v1/responses``: the public API; takes every member, streams when asked."""
     body = call.body
-    refusal = wrong_type(body) or unknown_model(body)
-    refusal = refusal or foreign_content(body, account_id=call.owner.id)
-    if body.get("previous_response_id") is not None:
-        name = body["previous_response_id"]
-        message = f"Previous response with id '{name}' not found."
-        refusal = error(400, "invalid_request_error", "previous_response_not_found", message)
-    if body.get("input") is None:
-        message = "Missing required parameter: 'input'."
-        refusal = error(400, "invalid_request_error", "missing_required_parameter", message)
+    refusal = api_refusal(body, account_id=call.owner.id)
+    if refusal is None and body.get("previous_response_id") is not None:
+        refusal = previous_not_found(str(body["previous_response_id"]))
     if refusal is not None:
         raise Refused(refusal)
     turn = take_turn(services, call, body, session=_session(call))
@@ -65,7 +57,7 @@ async def compact(services: Services, call: Call, reply: Reply) -> None:
     if call.request.path.startswith("/backend-api/"):
         refusal = backend_refusal(call.body, account_id=account.id, members=COMPACT_MEMBERS)
     else:
-        refusal = unknown_model(call.body) or foreign_content(call.body, account_id=account.id)
+        refusal = api_refusal(call.body, account_id=account.id)
     if refusal is not None:
         raise Refused(refusal)
     items = input_items(call.body)
@@ -96,15 +88,15 @@ def model_headers(
 
 
 def _session(call: Call) -> str:
-    return identity({}, call.request.header("session-id"), "") or identity(
-        call.body, call.request.header("session_id"), "session_id"
-    )
+    """The session: a header over HTTP (``session_id`` before 0.131), else the metadata's."""
+    header = call.request.header("session-id") or call.request.header("session_id")
+    return header or identity(call.body, None, "session_id")
 
 
 async def _stream(
     services: Services, call: Call, reply: Reply, turn: Turn, head: dict[str, str]
 ) -> None:
-    steps = script(turn.events, call.fault, failed=turn.failed, pace=turn.answer.pace)
+    steps = script(turn.events, call.fault, failed=turn.events.failed, pace=turn.answer.pace)
     call.entry.status = 200
     reply.start(200, header_list(head))
     if await play(steps, SseSink(reply), per_write=services.config.events_per_write):

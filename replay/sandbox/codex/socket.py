@@ -18,16 +18,15 @@ from replay.sandbox.call import (
 )
 from replay.sandbox.codex.checks import (
     SOCKET_MEMBERS,
+    api_refusal,
     backend_refusal,
-    foreign_content,
-    unknown_model,
-    wrong_type,
+    previous_not_found,
 )
 from replay.sandbox.codex.models import ETAG
 from replay.sandbox.codex.turn import TURN_STATE, identity, take_turn, turn_state
 from replay.sandbox.events import dumps
 from replay.sandbox.messages import HeaderList, Socket, header_list
-from replay.sandbox.playback import SocketSink, play, script
+from replay.sandbox.playback import Emit, SocketSink, play, script
 from replay.sandbox.presets import ErrorAnswer, error, token_refused
 
 RESPONSES_KEPT = 64
@@ -156,10 +155,11 @@ class _Conversation:
         turn = take_turn(services, call, body, session=session)
         if self._chatgpt:
             await self._preface(body)
-        steps = script(turn.events, call.fault, failed=turn.failed, pace=turn.answer.pace)
+        steps = script(turn.events, call.fault, failed=turn.events.failed, pace=turn.answer.pace)
         alive = await play(steps, SocketSink(self._socket))
-        transcript = [*body["input"], *turn.events.output()]
-        self._transcripts[turn.events.id] = transcript
+        last = steps[-1]
+        if isinstance(last, Emit) and last.type == "response.completed":
+            self._transcripts[turn.events.id] = [*body["input"], *turn.events.output()]
         while len(self._transcripts) > RESPONSES_KEPT:
             self._transcripts.popitem(last=False)
         return alive
@@ -171,13 +171,10 @@ class _Conversation:
             Refused: it is not acceptable, or continues a response that is not known here.
         """
         account = self._call.owner
-        refusal = (
-            backend_refusal(frame, account_id=account.id, members=SOCKET_MEMBERS)
-            if self._chatgpt
-            else wrong_type(frame)
-            or unknown_model(frame)
-            or foreign_content(frame, account_id=account.id)
-        )
+        if self._chatgpt:
+            refusal = backend_refusal(frame, account_id=account.id, members=SOCKET_MEMBERS)
+        else:
+            refusal = api_refusal(frame, account_id=account.id)
         if refusal is not None:
             raise Refused(refusal)
         body: Json = {name: value for name, value in frame.items() if name != "type"}
@@ -186,7 +183,7 @@ class _Conversation:
         if previous is not None:
             known = self._transcripts.get(str(previous))
             if known is None:
-                raise Refused(_previous_not_found(str(previous)))
+                raise Refused(previous_not_found(str(previous)))
             items = [*known, *items]
         body["input"] = items
         return body
@@ -205,11 +202,3 @@ class _Conversation:
 
     async def _send(self, value: Any) -> None:
         await self._socket.send(dumps(value))
-
-
-def _previous_not_found(name: str) -> ErrorAnswer:
-    message = f"Previous response with id '{name}' not found."
-    found = error(400, "invalid_request_error", "previous_response_not_found", message)
-    assert isinstance(found.body, dict), "error() makes a JSON body"
-    inner = {**found.body["error"], "param": "previous_response_id"}
-    return ErrorAnswer(400, {"error": inner})

@@ -11,7 +11,7 @@ from replay.sandbox.agent import Answer, BadSchema, answer
 from replay.sandbox.cache_model import CacheKey, Lookup, prompt_bytes, token_count
 from replay.sandbox.call import Call, Refused, Services
 from replay.sandbox.codex.models import BY_SLUG
-from replay.sandbox.events import Event, ResponseEvents, Usage, dumps
+from replay.sandbox.events import ResponseEvents, Usage, dumps
 from replay.sandbox.presets import PresetContext, error, usage_limit_reached
 from replay.sandbox.tokens import BadToken, seal, unseal
 
@@ -32,9 +32,6 @@ class Turn:
     events: ResponseEvents
     answer: Answer
     usage: Usage
-
-    def failed(self, code: str, message: str) -> Event:
-        return self.events.failed(code, message)
 
 
 def identity(body: Mapping[str, Any], header: str | None, member: str) -> str:
@@ -107,9 +104,11 @@ def _turn(
         cached_tokens=lookup.cached_tokens,
         output_tokens=token_count(spoken) + said.reasoning_tokens if said.items else 0,
         reasoning_tokens=said.reasoning_tokens,
+        cache_write_tokens=lookup.written_tokens,
     )
-    if said.input_tokens is not None:
-        usage = replace(usage, input_tokens=said.input_tokens, cached_tokens=0)
+    if said.input_tokens is not None:  # ordered by a directive, to provoke a compaction
+        cached = min(lookup.cached_tokens, said.input_tokens)
+        usage = replace(usage, input_tokens=said.input_tokens, cached_tokens=cached)
     account = call.owner
     account.requests += 1
     account.quota.add(usage.input_tokens + usage.output_tokens, services.now())
