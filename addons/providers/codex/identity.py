@@ -189,7 +189,7 @@ class _Resolver:
             parent_thread_id=self._parent_thread(session, thread),
             parent_turn_id=self._turn_reference("parent_turn_id"),
             root_turn_id=self._turn_reference("root_turn_id")
-            or (turn if thread == session and turn else None),
+            or (self._root_turn(session, thread, turn) if turn else None),
             subagent=self._subagent(),
             request_kind=kind,
             cache_key=self._cache_key(),
@@ -323,6 +323,15 @@ class _Resolver:
 
     def _turn_reference(self, name: str) -> str | None:
         return self._official(name, member=name, key=name, handshake=False)
+
+    def _root_turn(self, session: str, thread: str, turn: str) -> str:
+        """The turn of the session's own thread in which another thread's request is made.
+
+        Before anything of that thread was seen, the request is a root of its own, as the title
+        request of 0.169.0 is (recorded).
+        """
+        root = self.stored.root(session) if thread != session else None
+        return root.turn_id if root is not None and root.turn_id else turn
 
     def _window(self, known: Strand | None) -> int:
         for source, value in self.surfaces.values(

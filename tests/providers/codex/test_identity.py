@@ -317,6 +317,17 @@ def test_a_title_request_neither_tears_nor_merges_the_conversation(
     assert later.window_id == main.window_id
 
 
+def test_a_side_request_is_of_the_root_threads_turn() -> None:
+    # A release that sends root_turn_id sends it with every turn.
+    stored = Lineages()
+    alone = make(SESSION, TITLE, stored=stored)
+    assert alone.root_turn_id == alone.turn_id
+    main = make(SESSION, {**MAIN, "client_metadata": {"turn_id": TURN}}, stored=stored)
+    stored.remember(main.session_id, main.strand(NOW))
+    beside = make(SESSION, TITLE, stored=stored)
+    assert beside.root_turn_id == TURN != beside.turn_id
+
+
 def test_a_title_request_without_prompt_member_is_told_by_its_developer_message() -> None:
     body = {"input": [{"role": "system", "content": "You make titles."}, user("x")]}
     assert not make(SESSION, body).root
