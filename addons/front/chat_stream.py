@@ -346,7 +346,8 @@ class ChatRenderer:
 
     def _output_items(self, output: Any) -> bytes:
         """The items of an answer whose stream had none."""
-        indexed = all(isinstance(item, int) for _, item, _ in self._sent)
+        known = [item for _, item, _ in self._sent] + list(self._calls)
+        indexed = all(isinstance(item, int) for item in known)
         out = b""
         for index, item in enumerate(listed(output)):
             out += self._item_done({"item": item, "output_index": index if indexed else None})

@@ -126,20 +126,6 @@ class _Zlib:
                 self._padding = self._name == "deflate" or data[:1] == b"\0"
             if out:
                 yield out
-            if not ended and not data and len(out) == _PIECE:
-                yield from self._drain()
-
-    def _drain(self) -> Iterator[bytes]:
-        """Output that did not fit although all input is taken."""
-        while self._stream is not None:
-            out = self._stream.decompress(b"", _PIECE)
-            if self._stream.eof:
-                self._padding = self._name == "deflate"
-                self._stream = None
-            if out:
-                yield out
-            if len(out) < _PIECE:
-                return
 
     def _open(self, data: bytes) -> zlib._Decompress | None:
         if self._name == "gzip":

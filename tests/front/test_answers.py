@@ -120,7 +120,7 @@ TEXTS = {
 @st.composite
 def tellings(draw: st.DrawFn, response: Event) -> list[Event]:
     """The events by which an upstream may tell a response."""
-    how = draw(st.sampled_from(["deltas", "deltas", "done", "items", "terminal"]))
+    how = draw(st.sampled_from(["deltas", "deltas", "unfinished", "done", "items", "terminal"]))
     indexed = draw(st.booleans())
     events: list[Event] = []
     if draw(st.booleans()):
@@ -131,7 +131,7 @@ def tellings(draw: st.DrawFn, response: Event) -> list[Event]:
         if how != "items":
             events.append(_event("output_item.added", item=_bare(item), **here))
             for subject, member, text, extra in _texts(item):
-                if how == "deltas":
+                if how in ("deltas", "unfinished"):
                     events += [
                         _event(f"{subject}.delta", delta=piece, **at, **extra)
                         for piece in _pieces(draw, text)
@@ -139,8 +139,9 @@ def tellings(draw: st.DrawFn, response: Event) -> list[Event]:
                 if how == "done" or draw(st.booleans()):
                     events.append(_event(f"{subject}.done", **{member: text}, **at, **extra))
             events += _citations(draw, item, at)
-        events.append(_event("output_item.done", item=item, **here))
-    told = how == "terminal" or draw(st.booleans())
+        if how != "unfinished":
+            events.append(_event("output_item.done", item=item, **here))
+    told = how in ("terminal", "unfinished") or draw(st.booleans())
     final = {**response, "output": response["output"] if told else []}
     return [*events, _event(response["status"], response=final)]
 

@@ -64,6 +64,7 @@ def test_variants() -> None:
     assert decode(zstd_unsized(b"abc" * 99), "zstd") == b"abc" * 99
     assert decode(zstd(b"one ") + zstd(b"two"), "zstd") == b"one two"
     assert decode(gzip.compress(b"one ") + gzip.compress(b"two") + b"\0" * 9, "gzip") == b"one two"
+    assert decode(gzip.compress(b"one") + b"\0", "gzip") == b"one"
     assert decode(b"", "zstd") == b""
 
 

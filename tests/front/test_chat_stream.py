@@ -134,6 +134,13 @@ def test_a_client_with_its_whole_answer_is_told_the_end(upstream: str) -> None:
         assert renderer.finish() == b""
 
 
+def test_a_failure_after_the_end_changes_nothing() -> None:
+    renderer = ChatRenderer("m", AnswerOptions())
+    renderer.event(completed())
+    assert renderer.failed(ERROR) == DONE
+    assert renderer.failed(ERROR) == b""
+
+
 @pytest.mark.parametrize(
     "failure",
     [

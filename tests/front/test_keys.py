@@ -46,6 +46,7 @@ def test_one_known_key_among_several_is_enough() -> None:
         ([], "didn't provide"),
         ([(b"authorization", b"Basic c2stb25l")], "didn't provide"),
         ([(b"authorization", b"Bearer ")], "didn't provide"),
+        ([(b"x-api-key", b" ")], "didn't provide"),
         ([(b"authorization", b"Bearer sk-on")], "Incorrect API key"),
         ([(b"authorization", b"Bearer sk-onee")], "Incorrect API key"),
         ([(b"x-api-key", b"\xff\xfe")], "Incorrect API key"),
