@@ -21,8 +21,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from mitmproxy import options
-from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.tools.dump import DumpMaster
+from mitmproxy.addons import (
+    core,
+    disable_h2c,
+    next_layer,
+    proxyserver,
+    save,
+    tlsconfig,
+    update_alt_svc,
+)
+from mitmproxy.master import Master
 
 from addons.stream import install
 from tests.stream.clients import Client, Http1Client, Http2Client
@@ -35,7 +43,7 @@ OVERSIZED = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 8\
 class Proxy:
     """mitmproxy with the scripted gateway, listening on a free port."""
 
-    def __init__(self, master: DumpMaster, gateway: ScriptedGateway, port: int) -> None:
+    def __init__(self, master: Master, gateway: ScriptedGateway, port: int) -> None:
         self.master = master
         self.gateway = gateway
         self.wishes = gateway.wishes
@@ -58,22 +66,16 @@ class Proxy:
     @property
     def handlers(self) -> dict[object, object]:
         server = self.master.addons.get("proxyserver")
-        assert isinstance(server, Proxyserver)
+        assert isinstance(server, proxyserver.Proxyserver)
         return dict(server.connections)
 
 
-@pytest.fixture(scope="session")
-def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """mitmproxy's own certificate authority, made once."""
-    return tmp_path_factory.mktemp("mitmproxy")
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Key and certificate of the upstreams, in one file."""
+def write_certificate(path: Path, *, authority: bool) -> Path:
+    """Key and self-signed certificate in one file. (Elliptic: an RSA key takes 30 ms to load.)"""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "upstream.test")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, path.stem)])
     now = datetime.datetime.now(datetime.UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -82,13 +84,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(address, critical=False)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("upstream") / "certificate.pem"
     path.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -98,6 +98,22 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         + made.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """mitmproxy's configuration directory, with a certificate authority."""
+    path = tmp_path_factory.mktemp("mitmproxy")
+    write_certificate(path / "mitmproxy-ca.pem", authority=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the upstreams."""
+    return write_certificate(
+        tmp_path_factory.mktemp("upstream") / "certificate.pem", authority=False
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -137,15 +153,23 @@ class running_proxy:  # noqa: N801 - reads as the function that it is
         opts = options.Options(
             confdir=str(self._confdir), listen_host="127.0.0.1", listen_port=0, ssl_insecure=True
         )
-        master = DumpMaster(opts, with_termlog=False, with_dumper=False)
-        opts.update(connection_strategy="lazy", **self._settings)
+        master = Master(opts)
+        master.addons.add(  # those that carry HTTP; all of them take three times as long to start
+            core.Core(),
+            proxyserver.Proxyserver(),
+            disable_h2c.DisableH2C(),
+            next_layer.NextLayer(),
+            save.Save(),
+            tlsconfig.TlsConfig(),
+            update_alt_svc.UpdateAltSvc(),
+        )
         gateway = ScriptedGateway(Wishes())
         master.addons.add(gateway)
+        opts.update(connection_strategy="lazy", **self._settings)
         self._uninstall = install(OVERSIZED) if self._installed else lambda: None
         self._run = asyncio.create_task(master.run())
         server = master.addons.get("proxyserver")
-        while not server.listen_addrs():
-            await asyncio.sleep(0)
+        await until(server.listen_addrs, "mitmproxy does not listen")
         self._proxy = Proxy(master, gateway, server.listen_addrs()[0][1])
         return self._proxy
 
@@ -171,12 +195,12 @@ class running_proxy:  # noqa: N801 - reads as the function that it is
             assert len(ends) == 1 or flow.request.method == "CONNECT", (flow.request.path, names)
 
 
-async def until(condition: Callable[[], bool], complaint: str | Callable[[], str]) -> None:
+async def until(condition: Callable[[], object], complaint: str | Callable[[], str]) -> None:
     """Wait for a condition that nobody announces."""
-    for _ in range(300):
+    for patience in range(600):
         if condition():
             return
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0 if patience < 100 else 0.01)
     raise AssertionError(complaint() if callable(complaint) else complaint)
 
 

@@ -174,7 +174,7 @@ async def test_answers_that_are_no_http(
     proxy.wishes.header_seconds = 0.2 if pieces == [b"HTTP/1.1 2"] and then == "wait" else 10.0
     upstream = await make_upstream("h1")
     proxy.aim(upstream)
-    upstream.answers(raw(*pieces, then=then), succeed(b"output", b" and", b" more", gap=0.02))
+    upstream.answers(raw(*pieces, then=then), succeed(b"output", b" and", b" more", gap=0.01))
     client = await proxy.client(client_kind)
     answer = await client.ask()
     assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")
@@ -193,7 +193,7 @@ async def test_bytes_behind_a_refused_answer(
     proxy.aim(upstream)
     refused = b"HTTP/1.1 429 No\r\ncontent-length: 5\r\n\r\nquota"
     stray = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nothers"
-    upstream.answers(raw(refused + stray), succeed(b"output", b" and", b" more", gap=0.02))
+    upstream.answers(raw(refused + stray), succeed(b"output", b" and", b" more", gap=0.01))
     client = await proxy.client(client_kind)
     answer = await client.ask()
     assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")

@@ -344,3 +344,34 @@ async def test_stream_reset_tells_the_upstream_once(
     assert first.reset_code == h2.errors.ErrorCodes.CANCEL
     assert upstream.accepted == 1
     assert proxy.gateway.drivers[-1].judged[0].ended is Ended.BROKEN
+
+
+@pytest.mark.parametrize("upstream_kind", ["h1", "h2"])
+async def test_only_those_leave_who_leave(
+    proxy: Proxy, make_upstream: MakeUpstream, upstream_kind: str
+) -> None:
+    """A client resets two of its streams; the others go on."""
+    upstream = await make_upstream("h2" if upstream_kind == "h2" else "h1")
+    proxy.aim(upstream)
+    go_on = asyncio.Event()
+
+    async def slow(received: Received) -> None:
+        await received.head(200)
+        await received.data(b"output ")
+        await go_on.wait()
+        if not received.gone.is_set():
+            await received.data(b"for " + received.path.encode())
+            await received.end()
+
+    upstream.script = lambda _: slow
+    client = await proxy.client("h2")
+    calls = [await client.call(f"/{number}", b"x") for number in range(4)]
+    for call in calls:
+        await call.until(b"output")
+    await calls[0].leave()
+    await calls[2].leave()
+    await proxy.gateway.hook("error", 2)
+    go_on.set()
+    for number in (1, 3):
+        answer = await calls[number].answer()
+        assert (answer.body, answer.broken) == (b"output for /%d" % number, "")
