@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from itertools import chain
 from typing import Any, Final, NoReturn
+
+import orjson
 
 from addons.errors import BadRequest, ClientError
 from addons.front.codings import KNOWN, CodingError, DecoderChain, TooLarge, UnknownCoding
 from addons.front.contract import Json
+from addons.front.members import json_type
 
 DEFAULT_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a decoded request body."""
@@ -75,7 +77,7 @@ class IncrementalDecoder:
 
     Args:
         content_encoding: the answer's header value; None or "" for plain bytes.
-        limit: total decoded bytes; None for no limit (a stream may be long).
+        limit: total bytes that undoing a coding may give; None for no limit (a stream may be long).
 
     Raises:
         ClientError: 502 ``upstream_encoding`` for a coding that is not known.
@@ -123,14 +125,29 @@ def _upstream(reason: str) -> ClientError:
 def parse_object(body: bytes) -> Json:
     """A request's JSON object, members in the sender's order.
 
-    Of duplicate members the last one counts. Half a surrogate pair in a string (some clients cut
-    text in the middle of an emoji) becomes U+FFFD: it has no UTF-8 form and could not be sent on.
+    Of duplicate members the last one counts; an integer of more than 64 bits becomes a float, as
+    in JavaScript. Half a surrogate pair in a string (some clients cut text in the middle of an
+    emoji) becomes U+FFFD: it has no UTF-8 form and could not be sent on.
 
     Raises:
         ClientError: 400 ``invalid_json`` with line and column where known; 400 for NaN, infinite
             numbers, nesting deeper than :data:`MAX_DEPTH`, bytes that are not UTF-8, and anything
             that is not an object.
     """
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        parsed = _parse_patiently(body)
+    if not isinstance(parsed, dict):
+        raise _invalid(f"it must be a JSON object, not {json_type(parsed)}")
+    if _deeper_than(parsed, MAX_DEPTH):
+        raise _too_deep()
+    return parsed
+
+
+def _parse_patiently(body: bytes) -> Any:
+    """What the fast parser refuses: half surrogate pairs and a byte order mark are mended, all
+    else is told in words that a person can use."""
     if not body.strip():
         raise _invalid("it is empty. Send a JSON object")
     try:
@@ -138,20 +155,11 @@ def parse_object(body: bytes) -> Json:
     except UnicodeDecodeError as error:
         raise _invalid(f"byte {error.start} is not UTF-8 ({error.reason})") from error
     try:
-        parsed = _JSON.decode(text.removeprefix("\ufeff"))
+        return _repaired(_JSON.decode(text.removeprefix("\ufeff")))
     except json.JSONDecodeError as error:
         raise _invalid(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
         raise _too_deep() from error
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise _invalid(f"a number is out of range ({error})") from error
-    if not isinstance(parsed, dict):
-        raise _invalid(f"it must be a JSON object, not {_JSON_NAMES[type(parsed)]}")
-    if _deeper_than(parsed, MAX_DEPTH):
-        raise _too_deep()
-    if b"\\u" in body and _SURROGATE.search(body):
-        return _repaired_object(parsed)
-    return parsed
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -165,17 +173,16 @@ def _finite(text: str) -> float:
     return number
 
 
-_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+def _integer(text: str) -> int | float:
+    if len(text) <= 20:  # no more digits fit into 64 bits
+        number = int(text)
+        if -(2**63) <= number < 2**64:
+            return number
+    return _finite(text)
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer)
 _CONTAINERS = frozenset((dict, list))
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_JSON_NAMES = {
-    list: "an array",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    type(None): "null",
-}
 
 
 def _invalid(reason: str) -> BadRequest:
@@ -198,10 +205,6 @@ def _deeper_than(root: Json, limit: int) -> bool:
     return True
 
 
-def _repaired_object(value: Json) -> Json:
-    return {_repaired(key): _repaired(member) for key, member in value.items()}
-
-
 def _repaired(value: Any) -> Any:
     if isinstance(value, str):
         try:
@@ -211,7 +214,7 @@ def _repaired(value: Any) -> Any:
             return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return value
     if isinstance(value, dict):
-        return _repaired_object(value)
+        return {_repaired(key): _repaired(member) for key, member in value.items()}
     if isinstance(value, list):
         return [_repaired(member) for member in value]
     return value

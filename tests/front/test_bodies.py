@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import brotli
+import orjson
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -227,10 +228,19 @@ def test_half_of_a_surrogate_pair_becomes_sendable() -> None:
     json.dumps(parsed, ensure_ascii=False).encode()
 
 
+@pytest.mark.parametrize("other", ["", "\\ud83d"])
+def test_integers_that_no_encoder_takes_become_floats(other: str) -> None:
+    body = f'{{"a":{2**64},"b":{-(2**63) - 1},"c":{2**64 - 1},"d":{-(2**63)},"e":"{other}"}}'
+    parsed = parse_object(body.encode())
+    assert [type(parsed[name]) for name in "abcd"] == [float, float, int, int]
+    assert (parsed["a"], parsed["c"], parsed["d"]) == (2.0**64, 2**64 - 1, -(2**63))
+    orjson.dumps(parsed)
+
+
 JSON_VALUES = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
