@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -76,8 +75,6 @@ def bench(
         Path | None, typer.Option(dir_okay=False, help="Write a table for a README here.")
     ] = None,
 ) -> None:
-    # A process that is told to end leaves no proxies behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     case_names = _names(cases, (*CASES, MEMORY), "--cases")
     chosen = [TARGETS[name] for name in _names(targets, tuple(TARGETS), "--targets")]
     if against is not None:

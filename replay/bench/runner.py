@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -172,16 +172,9 @@ class Runner:
                 proxy.child.check()
                 results.resident[name] = resident_bytes(proxy.child.process.pid)
         for name, proxy in proxies.items():
-            results.warnings[name] = _log_lines(proxy.child.log.read_text("utf-8", "replace"))
-        results.faults += self._missing_failovers(results)
+            results.warnings[name] = log_lines(proxy.child.log.read_text("utf-8", "replace"))
+        results.faults += failover_faults(plan.targets, results)
         return results
-
-    def _missing_failovers(self, results: Results) -> Iterator[str]:
-        for target in self.plan.targets:
-            for name, row in results.series.items():
-                refusals = row[target.name].refusals
-                if target.failover and row[target.name].answered and not 0.9 <= refusals <= 1.1:
-                    yield f"{name}, {target.name}: {refusals:.2f} refusals per answer, not one"
 
     def _rounds(self, case: Case, proxies: dict[str, _Proxy]) -> dict[str, Series]:
         plan = self.plan
@@ -281,7 +274,16 @@ class Runner:
         return self._workshop.folder / f"{name}.log"
 
 
-def _log_lines(text: str) -> list[str]:
+def failover_faults(targets: Iterable[Target], results: Results) -> Iterator[str]:
+    """Cases that had not one failover in every request, and so did not measure it."""
+    for target in targets:
+        for name, row in results.series.items():
+            refusals = row[target.name].refusals
+            if target.failover and row[target.name].answered and not 0.9 <= refusals <= 1.1:
+                yield f"{name}, {target.name}: {refusals:.2f} refusals per answer, not one"
+
+
+def log_lines(text: str) -> list[str]:
     """Lines of mitmproxy's log, without floway's word to the user."""
     return [line for line in text.splitlines() if _LOG_LINE.match(line)]
 
