@@ -44,6 +44,9 @@ mitmproxy does not record whether a value was typed or is the default, so the de
 QUIET_LOGGERS: Final = ("mitmproxy.proxy.server",)
 """Say a line for every connection; kept to warnings unless mitmproxy's verbosity is changed."""
 
+LIBRARY_LOGGERS: Final = ("httpx", "httpcore")
+"""Say a line for every request of floway's own; mitmproxy shows everything from info upwards."""
+
 OWN_LOGGERS: Final = ("addons", "fingerprints", "replay")
 
 
@@ -154,6 +157,7 @@ class Configuration:
         levels = dict.fromkeys(
             OWN_LOGGERS, logging.getLevelNamesMapping()[settings.log_level.upper()]
         )
+        levels |= dict.fromkeys(LIBRARY_LOGGERS, logging.WARNING)
         verbosity = "termlog_verbosity"
         if verbosity not in ctx.options or not ctx.options.has_changed(verbosity):
             levels |= dict.fromkeys(QUIET_LOGGERS, logging.WARNING)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from addons import settings_layers
+from addons.front.routes import Route, RouteTable
 from addons.settings import Settings
 from addons.settings_layers import MASK, Loaded
 from replay.cli.clients import Facts, setups
@@ -70,11 +71,7 @@ def show_settings(*, as_json: bool) -> None:
 
 def show_routes(*, as_json: bool) -> None:
     """``floway routes``."""
-    from addons.floway import build_providers
-    from addons.launch import LOCAL_ROUTES
-
-    providers = build_providers(load().settings)
-    routes = [*LOCAL_ROUTES, *(route for provider in providers for route in provider.routes())]
+    routes = all_routes(load().settings)
     if as_json:
         names = ("host", "method", "path", "kind", "protocol", "provider", "upstream", "note")
         _write_json([{name: getattr(route, name) for name in names} for route in routes])
@@ -91,6 +88,17 @@ def show_routes(*, as_json: bool) -> None:
             route.note,
         )
     _print(table)
+
+
+def all_routes(settings: Settings) -> list[Route]:
+    """The route table, in the order in which routes are tried."""
+    from addons.floway import build_providers
+    from addons.launch import LOCAL_ROUTES
+
+    providers = build_providers(settings)
+    return RouteTable(
+        [*LOCAL_ROUTES, *(route for provider in providers for route in provider.routes())]
+    ).routes
 
 
 def show_clients(address: str, name: str | None) -> None:

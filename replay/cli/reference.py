@@ -1,0 +1,121 @@
+"""The README's tables of settings and commands, from the code that they describe.
+
+``python -m replay.cli.reference`` rewrites them in place; a test fails while they differ.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import typer.core
+import typer.main
+from pydantic import ByteSize
+
+from addons.settings import ENV_PREFIX, Settings
+from replay.cli.app import app
+from replay.cli.tables import all_routes
+
+type Parameter = typer.core.TyperOption | typer.core.TyperArgument
+
+README = Path(__file__).parents[2] / "README.md"
+
+_OPEN = "<!-- {name}: written by `python -m replay.cli.reference` -->"
+_CLOSE = "<!-- end of {name} -->"
+
+
+def settings_table() -> str:
+    """All settings: name in the file, environment variable, default and meaning."""
+    rows = ["| In `floway.toml` | In the environment | Default | Meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        file = "" if name == "home" else f"`{name}`"
+        variable = f"`{ENV_PREFIX}{name.upper()}`"
+        rows.append(f"| {file} | {variable} | {_default(name)} | {_cell(field.description)} |")
+    return "\n".join(rows)
+
+
+def commands_table() -> str:
+    """All commands with their options and arguments."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    rows = ["| Command | Option | Default | Meaning |", "|---|---|---|---|"]
+    for name, command in group.commands.items():
+        rows.append(f"| `floway {name}` | | | {_cell(command.help)} |")
+        for parameter in command.params:
+            assert isinstance(parameter, typer.core.TyperOption | typer.core.TyperArgument)
+            given, meaning = _given(parameter), _cell(parameter.help)
+            rows.append(f"| | `{_spelled(parameter)}` | {given} | {meaning} |")
+    return "\n".join(rows)
+
+
+def routes_table() -> str:
+    """The routes of a floway with default settings; hosts besides the base URL are proxied."""
+    rows = ["| Where | Request | Client protocol | What |", "|---|---|---|---|"]
+    for route in all_routes(Settings.model_construct()):
+        where = f"`{route.host}`" if route.host else "base URL"
+        upgrade = ", WebSocket" if route.kind == "model_socket" else ""
+        request = f"`{route.method} {route.path}`{upgrade}"
+        rows.append(f"| {where} | {request} | {route.protocol} | {_cell(route.note)} |")
+    return "\n".join(rows)
+
+
+def blocks() -> dict[str, str]:
+    """The generated texts, by the name that marks their place."""
+    return {
+        "settings": settings_table(),
+        "commands": commands_table(),
+        "routes": routes_table(),
+    }
+
+
+def updated(text: str) -> str:
+    """The README with every block as it should be.
+
+    Raises:
+        ValueError: a block's marks are missing.
+    """
+    for name, block in blocks().items():
+        opened, closed = _OPEN.format(name=name), _CLOSE.format(name=name)
+        pattern = re.compile(f"{re.escape(opened)}.*?{re.escape(closed)}", re.DOTALL)
+        if len(pattern.findall(text)) != 1:
+            raise ValueError(f"the README must have one {opened} … {closed}")
+        whole = f"{opened}\n{block}\n{closed}"
+        text = pattern.sub(whole.replace("\\", r"\\"), text)
+    return text
+
+
+def _default(name: str) -> str:
+    if name == "home":
+        return "the platform's state directory"
+    value = Settings.model_fields[name].get_default(call_default_factory=True)
+    if isinstance(value, ByteSize):
+        unit, size = ("MiB", 1024 * 1024) if value >= 1024 * 1024 else ("KiB", 1024)
+        return f"`{value // size} {unit}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`" if value or value == 0 else "empty"
+
+
+def _spelled(parameter: Parameter) -> str:
+    if isinstance(parameter, typer.core.TyperArgument):
+        return parameter.metavar or str(parameter.name).upper()
+    return " ".join([", ".join(parameter.opts), parameter.metavar or ""]).strip()
+
+
+def _given(parameter: Parameter) -> str:
+    default = parameter.default
+    return "" if default is None or default is False or default == "" else f"`{default}`"
+
+
+def _cell(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def main() -> None:
+    README.write_text(updated(README.read_text()))
+    sys.stdout.write(f"{README.name} is up to date\n")
+
+
+if __name__ == "__main__":
+    main()
