@@ -87,11 +87,14 @@ CHATGPT: Mapping[str, Rule] = {
 }
 """For ``chatgpt.com`` and what stands in its place. An API-key upstream has an empty table."""
 
-PREVIOUS_RESPONSE = Rule(
-    "the backend stores no responses and takes it over WebSocket only; send the whole input",
-    refuse=True,
-)
-"""For ``previous_response_id`` over HTTP, which holds for the ChatGPT backend alone."""
+CHATGPT_HTTP: Mapping[str, Rule] = {
+    **CHATGPT,
+    "previous_response_id": Rule(
+        "the backend stores no responses and takes it over WebSocket only; send the whole input",
+        refuse=True,
+    ),
+}
+"""The same for requests that do not come over a WebSocket."""
 
 REQUIRED = frozenset(
     {"model", "input", "stream", "store", "instructions"}

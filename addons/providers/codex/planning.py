@@ -110,16 +110,22 @@ class Planner:
         models: Sequence[Model],
         now: float,
         *,
+        websocket: bool = False,
         previous: str = "",
     ) -> Shaped:
         """Bring a caller's body to the shape of its model, without what the upstream refuses.
+
+        Args:
+            websocket: it is a message on a WebSocket, not a request of its own.
+            previous: see :func:`addons.providers.codex.shape.bring`.
 
         Raises:
             ClientError: a member can't be sent; names it and the remedy.
         """
         name = shape_of(str(body.get("model", "")), models, self.profile.shape)
         placement = self.profile.shapes[name]
-        content, notes = parameters.apply(body)
+        table = parameters.CHATGPT if websocket else parameters.CHATGPT_HTTP
+        content, notes = parameters.apply(body, table)
         content, more = learned.apply(self.upstream.url, content, now)
         content = bring(
             content,

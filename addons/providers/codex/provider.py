@@ -371,6 +371,7 @@ class CodexProvider:
             self._parameters,
             self._catalogue.models,
             now,
+            websocket=True,
             previous=progress.prefix if create.previous else "",
         )
         frame = self._planner.frame(shaped, identity, self._caller(exchange, account))

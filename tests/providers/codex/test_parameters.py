@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from addons.errors import BadRequest
 from addons.providers.codex.parameters import (
     CHATGPT,
+    CHATGPT_HTTP,
     REQUIRED,
     LearnedParameters,
     apply,
@@ -127,6 +128,16 @@ def test_every_rule_says_why() -> None:
 
 
 # --- reading a refusal ---------------------------------------------------------------------------
+
+
+def test_a_continuation_is_refused_over_http_and_kept_on_a_websocket() -> None:
+    body = {"model": "m", "input": "x", "previous_response_id": "resp_1"}
+    with pytest.raises(BadRequest) as caught:
+        apply(body, CHATGPT_HTTP)
+    assert caught.value.param == "previous_response_id"
+    assert "whole input" in caught.value.message
+    assert apply(body, CHATGPT) == (body, [])
+    assert apply({**body, "previous_response_id": None}, CHATGPT_HTTP)[1] == []
 
 
 @pytest.mark.parametrize(
