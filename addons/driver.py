@@ -30,6 +30,9 @@ class Origin(tuple[str, int]):
         origin.http2 = http2
         return origin
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str, int, str], dict[str, bool]]:
+        return (*self, self.lane), {"http2": self.http2}  # whoever copies an address
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Origin)

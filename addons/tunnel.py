@@ -13,6 +13,7 @@ A changed message leaves in one frame: ``stream.install`` raises mitmproxy's 4,0
 
 from __future__ import annotations
 
+import logging
 import time
 
 import wsproto
@@ -27,15 +28,25 @@ from wsproto.frame_protocol import CloseReason
 
 type Commands = layer.CommandGenerator[None]
 
+logger = logging.getLogger(__name__)
+
 FRAME_BYTES = 64 * 1024 * 1024
 
 
 def deflate(header: str) -> list[wsproto.extensions.Extension]:
-    """permessage-deflate as accepted in ``header``, or nothing."""
+    """permessage-deflate as accepted in ``header``, or nothing.
+
+    Parameters that make no sense count as no compression: a peer that compresses all the same is
+    told of a protocol error (1002), frame by frame.
+    """
     for accepted in wsproto.utilities.split_comma_header(header.encode("ascii", "replace")):
         if accepted.split(";", 1)[0].strip() == wsproto.extensions.PerMessageDeflate.name:
             extension = wsproto.extensions.PerMessageDeflate()
-            extension.finalize(accepted)
+            try:
+                extension.finalize(accepted)
+            except (ValueError, IndexError):  # a parameter with no value, or not with this one
+                logger.warning("WebSocket compression with unreadable parameters: %.100r", accepted)
+                continue
             return [extension]
     return []
 

@@ -13,7 +13,6 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from cryptography import x509
@@ -35,7 +34,7 @@ from mitmproxy.master import Master
 from addons.stream import install
 from tests.stream.clients import Client, Http1Client, Http2Client
 from tests.stream.drivers import ScriptedGateway, Target, Wishes
-from tests.stream.upstreams import Upstream
+from tests.stream.upstreams import Kind, Upstream
 
 OVERSIZED = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 8\r\n\r\ntoo much"
 
@@ -140,7 +139,7 @@ async def proxy(confdir: Path, make_upstream: MakeUpstream) -> AsyncIterator[Pro
         yield proxy
 
 
-class running_proxy:  # noqa: N801 - reads as the function that it is
+class running_proxy:
     """Context manager: start mitmproxy, stop it, and look at what it leaves behind."""
 
     def __init__(self, confdir: Path, *, installed: bool = True, **settings: object) -> None:
@@ -204,7 +203,7 @@ async def until(condition: Callable[[], object], complaint: str | Callable[[], s
     raise AssertionError(complaint() if callable(complaint) else complaint)
 
 
-type MakeUpstream = Callable[[Literal["h1", "h1s", "h2"]], Awaitable[Upstream]]
+type MakeUpstream = Callable[[Kind], Awaitable[Upstream]]
 
 
 @pytest.fixture
@@ -212,7 +211,7 @@ async def make_upstream(certificate: Path) -> AsyncIterator[MakeUpstream]:
     """Start scripted upstreams; at the end no connection to them may be open."""
     made: list[Upstream] = []
 
-    async def make(kind: Literal["h1", "h1s", "h2"]) -> Upstream:
+    async def make(kind: Kind) -> Upstream:
         context = None
         if kind != "h1":
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

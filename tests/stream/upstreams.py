@@ -22,6 +22,8 @@ import h2.settings
 import h11
 
 type Framing = Literal["length", "chunked", "until-close", "headers-only"]
+type Kind = Literal["h1", "h1s", "h2", "both"]
+"""HTTP/1.1 plain, over TLS; HTTP/2 over TLS; either over TLS, as ALPN has it."""
 type Headers = Sequence[tuple[str, str]]
 
 
@@ -46,6 +48,10 @@ class Received(abc.ABC):
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name), None)
+
+    @property
+    def http2(self) -> bool:
+        return isinstance(self, Http2Received)
 
     @property
     def attempt(self) -> int:
@@ -89,7 +95,7 @@ class Upstream:
         open: upstream connections that are open now.
     """
 
-    def __init__(self, kind: Literal["h1", "h1s", "h2"], context: ssl.SSLContext | None) -> None:
+    def __init__(self, kind: Kind, context: ssl.SSLContext | None) -> None:
         self.kind = kind
         self.scheme = "http" if kind == "h1" else "https"
         self.seen: list[Received] = []
@@ -98,7 +104,6 @@ class Upstream:
         self.accepted = 0
         self.open = 0
         self.failures: list[BaseException] = []
-        self.greeting: Callable[[asyncio.StreamWriter], Awaitable[None]] | None = None
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._news = asyncio.Condition()
@@ -109,7 +114,8 @@ class Upstream:
 
     async def start(self) -> None:
         if self._context is not None:
-            self._context.set_alpn_protocols(["h2"] if self.kind == "h2" else ["http/1.1"])
+            offers = {"h2": ["h2"], "h1s": ["http/1.1"], "both": ["h2", "http/1.1"]}
+            self._context.set_alpn_protocols(offers[self.kind])
         self._server = await asyncio.start_server(
             self._accept, "127.0.0.1", 0, ssl=self._context, limit=1 << 20
         )
@@ -161,10 +167,10 @@ class Upstream:
         self.accepted += 1
         self.open += 1
         self._quiet.clear()
-        side = (Http2Side if self.kind == "h2" else Http1Side)(self, number, writer)
+        tls = writer.get_extra_info("ssl_object")
+        http2 = tls is not None and tls.selected_alpn_protocol() == "h2"
+        side = (Http2Side if http2 else Http1Side)(self, number, writer)
         try:
-            if self.greeting is not None:
-                await self.greeting(writer)
             side.begin()
             while data := await reader.read(1 << 16):
                 side.feed(data)
@@ -186,7 +192,7 @@ class Http1Side:
         self._upstream = upstream
         self._number = number
         self._writer = writer
-        self._parser = h11.Connection(h11.SERVER)
+        self._parser = h11.Connection(h11.SERVER, 1 << 20)
         self._current: Http1Received | None = None
         self._reading: Http1Received | None = None
 
@@ -215,7 +221,7 @@ class Http1Side:
                 assert self._reading is not None
                 self._current, self._reading = self._reading, None
                 rest, _ = self._parser.trailing_data
-                self._parser = h11.Connection(h11.SERVER)
+                self._parser = h11.Connection(h11.SERVER, 1 << 20)
                 if rest:
                     self._current.inbox.put_nowait(rest)
                 self._upstream.run(self._current)

@@ -1,0 +1,179 @@
+"""What installing the stream changes for mitmproxy itself: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+import pytest
+from mitmproxy import http, options
+from mitmproxy.io import FlowReader
+from mitmproxy.proxy.layers import websocket
+from mitmproxy.proxy.layers.http import Http1Server, HttpLayer
+from mitmproxy.tools.dump import DumpMaster
+
+from addons.stream import AttemptStream, install
+from tests.stream.clients import Http1Client
+from tests.stream.conftest import OVERSIZED, MakeUpstream, running_proxy, until
+from tests.stream.drivers import ScriptedGateway, Target, Wishes
+from tests.stream.upstreams import (
+    Framing,
+    break_off,
+    refuse,
+    reset,
+    succeed,
+)
+
+
+def test_uninstall_restores_everything() -> None:
+    def state() -> list[object]:
+        return [
+            dict(vars(HttpLayer)),
+            dict(vars(Http1Server)),
+            websocket.Fragmentizer.FRAGMENT_SIZE,
+            websocket.WebsocketLayer,
+        ]
+
+    before = state()
+    uninstall = install(OVERSIZED)
+    assert state() != before
+    uninstall()
+    assert state() == before
+
+
+@pytest.mark.parametrize("kind", ["h1", "h2"])
+async def test_foreign_flows_are_as_in_mitmproxy(
+    confdir: Path, make_upstream: MakeUpstream, kind: str
+) -> None:
+    """The same requests with and without the stream: the same bytes, hooks and connections."""
+    pytest.importorskip("mitmproxy")
+    results = []
+    for installed in (False, True):
+        upstream = await make_upstream("h2" if kind == "h2" else "h1")
+        async with running_proxy(confdir, installed=installed) as proxy:
+            proxy.aim(upstream)
+            framing: Framing = "length"
+            upstream.answers(
+                succeed(framing=framing),
+                refuse(429, b"quota"),
+                refuse(503, b"down", "chunked"),
+                succeed(b"a" * 100_000, framing="chunked"),
+                reset(),
+                succeed(),
+                break_off(b"output", framing="length", length=100),
+            )
+            seen = []
+            for number in range(7):
+                client = await proxy.client("h1")
+                assert isinstance(client, Http1Client)
+                call = await client.call("/stock", b"x" * number)
+                async with call.news:
+                    await asyncio.wait_for(call.news.wait_for(lambda c=call: c.over), 5)  # type: ignore[misc]
+                seen.append((bytes(client.raw), call.broken))
+            await until(lambda g=proxy.gateway: len(g.flows) == 7, "seven flows")  # type: ignore[misc]
+            hooks = [name for name, _ in proxy.gateway.hooks]
+            requests = [(r.method, r.path, r.body, r.headers) for r in upstream.seen]
+            port = str(upstream.port)
+            results.append((seen, hooks, str(requests).replace(port, "PORT")))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("client_kind", ["h1", "h2"])
+async def test_flows_can_be_saved(
+    confdir: Path, make_upstream: MakeUpstream, tmp_path: Path, client_kind: str
+) -> None:
+    """``-w``: the addresses are a subclass of tuple, and read back as plain ones."""
+    upstream = await make_upstream("h2")
+    path = tmp_path / "flows"
+    async with running_proxy(confdir, save_stream_file=str(path)) as proxy:
+        proxy.aim(upstream, upstream, lanes="ab")
+        upstream.answers(refuse(), succeed())
+        client = await proxy.client(client_kind)
+        assert (await client.ask(body=b"saved")).status == 200
+        flow = proxy.gateway.flows[-1]
+        copied = flow.copy()
+        assert copied.server_conn.address == ("127.0.0.1", upstream.port)
+    with path.open("rb") as file:
+        (read,) = [f for f in FlowReader(file).stream() if isinstance(f, http.HTTPFlow)]
+    assert read.server_conn.address == ("127.0.0.1", upstream.port)
+    assert type(read.server_conn.address) is tuple
+    assert read.request.headers["x-attempt"] == "2"
+    assert read.request.raw_content == b"saved"
+    assert read.response is not None
+    assert read.response.status_code == 200
+
+
+async def test_timers_that_fire_late(confdir: Path, make_upstream: MakeUpstream) -> None:
+    """Behind the end of their exchange, and while the next one runs on the same connection."""
+    upstream = await make_upstream("h1")
+    async with running_proxy(confdir) as proxy:
+        proxy.aim(upstream)
+        proxy.wishes.header_seconds = proxy.wishes.hold_seconds = 0.03
+        for kind in ("h1", "h2"):
+            client = await proxy.client(kind)
+            for _ in range(5):
+                upstream.answers(refuse(), succeed(b"output", b" and", b" more", gap=0.02))
+                answer = await client.ask()
+                assert (answer.status, answer.body) == (200, b"output and more")
+
+
+@pytest.mark.parametrize("upstream_kind", ["h1", "h2"])
+async def test_streams_are_forgotten(
+    confdir: Path, make_upstream: MakeUpstream, upstream_kind: str
+) -> None:
+    """A client that stays for long leaves nothing behind for each of its requests."""
+    upstream = await make_upstream("h2" if upstream_kind == "h2" else "h1")
+    async with running_proxy(confdir) as proxy:
+        proxy.aim(upstream)
+        client = await proxy.client("h2")
+        for number in range(20):
+            upstream.answers(refuse(), reset(), succeed())
+            call = await client.call(body=b"x")
+            await call.head()
+            if number % 2:
+                await call.leave()
+            else:
+                await call.answer()
+        await until(
+            lambda: len([n for n, _ in proxy.gateway.hooks if n in ("response", "error")]) == 20,
+            "all are over",
+        )
+        layers = [
+            thing
+            for thing in gc.get_objects()
+            if isinstance(thing, HttpLayer)
+            and thing.context.client is proxy.gateway.flows[-1].client_conn
+        ]
+        left = [
+            stream
+            for http_layer in layers
+            for stream in http_layer.streams.values()
+            if isinstance(stream, AttemptStream) and stream.driver is not None
+        ]
+        assert layers
+        assert not left
+
+
+async def test_with_all_of_mitmdumps_addons(confdir: Path, make_upstream: MakeUpstream) -> None:
+    upstream = await make_upstream("h1")
+    opts = options.Options(confdir=str(confdir), listen_host="127.0.0.1", listen_port=0)
+    master = DumpMaster(opts, with_termlog=False, with_dumper=False)
+    opts.update(connection_strategy="lazy")
+    gateway = ScriptedGateway(Wishes(targets=[Target("http", upstream.port)]))
+    master.addons.add(gateway)
+    uninstall = install(OVERSIZED)
+    run = asyncio.create_task(master.run())
+    server = master.addons.get("proxyserver")
+    await until(server.listen_addrs, "mitmproxy does not listen")
+    client = await Http1Client.open(server.listen_addrs()[0][1])
+    try:
+        upstream.answers(refuse(), succeed())
+        answer = await client.ask()
+        assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")
+    finally:
+        await client.close()
+        await until(lambda: not server.connections, "the client's connection is left")
+        master.shutdown()
+        await run
+        uninstall()
