@@ -22,6 +22,7 @@ from mitmproxy.connection import Client
 from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from addons import dispatch
 from addons.attempts import ExchangeDriver, Witness
 from addons.driver import Origin, Replan, drive, driver_of, is_origin_form
 from addons.errors import ClientError
@@ -77,12 +78,13 @@ class Gateway:
     def __init__(self, witness: Witness) -> None:
         self.service: Service | None = None
         self._witness = witness
-        self._uninstall = install(_oversized_head())
+        self._undo = [install(_oversized_head()), dispatch.install()]
         self._foreign: weakref.WeakSet[http.HTTPFlow] = weakref.WeakSet()
         self._productions: weakref.WeakSet[Production] = weakref.WeakSet()
 
     def done(self) -> None:
-        self._uninstall()
+        while self._undo:
+            self._undo.pop()()
         for production in list(self._productions):
             production.cancel()
 
