@@ -350,7 +350,7 @@ class AttemptStream(HttpStream):
             self._headers_sent = True
         else:
             self.server_state = self.state_consume_response_body
-        for event in held:
+        for event in _joined(held):
             yield from self.server_state(event)
         if ended is Ended.BROKEN:
             yield from self.handle_protocol_error(
@@ -535,6 +535,15 @@ class AttemptStream(HttpStream):
         self._handle_event = self.passthrough  # type: ignore[method-assign]
         yield from self.child_layer.handle_event(events.Start())
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+
+def _joined(held: list[HttpEvent]) -> list[HttpEvent]:
+    """Held events with their data in one piece: one write to the client instead of many."""
+    data = [event for event in held if isinstance(event, ResponseData)]
+    if len(data) < 2:
+        return held
+    first = ResponseData(data[0].stream_id, b"".join([event.data for event in data]))
+    return [first, *(event for event in held if not isinstance(event, ResponseData))]
 
 
 def install(oversized_head: bytes) -> Callable[[], None]:

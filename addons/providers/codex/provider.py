@@ -67,6 +67,7 @@ class Progress:
         tried: handles that are not asked again for this exchange.
         asked: attempts by handle.
         refused: a member that the upstream named as unsupported in the last answer.
+        headers_read: limits in the head of the attempt's answer were noted.
         output: the WebSocket response that is under way has given output.
         prefix: names instructions and tools of the last WebSocket message.
     """
@@ -80,6 +81,7 @@ class Progress:
     asked: dict[str, int] = field(default_factory=dict)
     scan: verdicts.StreamScan = field(default_factory=verdicts.StreamScan)
     refused: str | None = None
+    headers_read: bool = False
     output: bool = False
     prefix: str = ""
     handshake: Identity | None = None
@@ -174,7 +176,7 @@ class CodexProvider:
         progress.started = now
         progress.asked[account.handle] = progress.asked.get(account.handle, 0) + 1
         progress.scan = verdicts.StreamScan()
-        progress.output = False
+        progress.output = progress.headers_read = False
         match exchange.route.kind:
             case "model":
                 assert exchange.turn is not None
@@ -256,7 +258,8 @@ class CodexProvider:
         if isinstance(chosen, AllCooling):
             if isinstance(verdict, NextAccount) and len(self._pool.accounts) == 1:
                 return verdict.error
-            return chosen.client_error(progress.model, now)
+            last_error = verdict.error if isinstance(verdict, NextAccount) else None
+            return chosen.client_error(progress.model, now, last=last_error)
         return chosen
 
     def _cool(self, account: Account, model: str, verdict: NextAccount, now: float) -> None:
@@ -292,8 +295,12 @@ class CodexProvider:
         now = self._clock()
         account = progress.account
         assert account is not None
-        if (quota := quota_from_headers(header_map(answer.headers), now)) is not None:
-            account.quota = quota
+        if not progress.headers_read and answer.status is not None:
+            progress.headers_read = True
+            headers = header_map(answer.headers)
+            self._catalogue.announced(headers.get("x-models-etag"))
+            if (quota := quota_from_headers(headers, now)) is not None:
+                account.quota = quota
         if exchange.route.kind == "passthrough":
             return Commit()
 
