@@ -81,6 +81,8 @@ SOCKETS: dict[str, Literal["chatgpt", "api_key"]] = {
     "/v1/responses": "api_key",
 }
 GATED = "/backend-api/"
+BROKEN_OFF = "the client left before the answer was complete"
+"""Note of a request; also given when the sandbox itself is stopped."""
 
 
 class SandboxApplication:
@@ -99,6 +101,7 @@ class SandboxApplication:
         except Refused as refused:
             await send_error(call, reply, refused.answer)
         except (ClientGone, asyncio.CancelledError):
+            call.entry.notes.append(BROKEN_OFF)
             raise
         except Exception:
             logger.exception("%s %s failed in the sandbox", request.method, request.path)

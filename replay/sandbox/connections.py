@@ -6,8 +6,8 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Coroutine
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import cast
 
 from replay.sandbox.messages import Application, ClientGone
 
@@ -87,8 +87,12 @@ class Connection(asyncio.Protocol):
         if self.lost or self.transport.is_closing():
             raise ClientGone
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a handler; the registry keeps the task until it has ended."""
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Run a handler; the registry keeps the task until it has ended.
+
+        ``work`` makes its coroutine only when the task starts, so that none is left over when the
+        client leaves before that.
+        """
         # Not through the loop's factory: mitmproxy's is eager, so that a handler would run before
         # its caller has finished reading the request.
         task = asyncio.Task(self._guarded(work), loop=asyncio.get_running_loop())
@@ -96,9 +100,9 @@ class Connection(asyncio.Protocol):
         task.add_done_callback(self.registry.tasks.discard)
         return task
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except ClientGone:
             logger.debug("connection %d: the client left", self.number)
         except Exception:

@@ -99,7 +99,7 @@ def _add_faults(services: Services, body: Any) -> Json:
     """One rule, or a list of them; all or none are added."""
     try:
         rules = [parse_rule(value) for value in (body if isinstance(body, list) else [body])]
-        added = [services.faults.add(rule) for rule in rules]
+        added = services.faults.add(*rules)
     except ValidationError as error:
         lines = [
             f"{'.'.join(str(part) for part in problem['loc']) or 'body'}: {problem['msg']}"

@@ -246,20 +246,24 @@ class FaultTable:
         self._rules: list[ActiveRule] = []
         self._numbers = itertools.count(1)
 
-    def add(self, rule: FaultRule) -> ActiveRule:
-        """
+    def add(self, *rules: FaultRule) -> list[ActiveRule]:
+        """Add all of the rules or, with an error, none.
+
         Raises:
             ValueError: unknown account, or too many rules.
         """
-        name = rule.match.account
-        if name is not None and self._find_account(name) is None:
-            raise ValueError(f"match.account: there is no account {name!r}; see /_sandbox/accounts")
+        for rule in rules:
+            name = rule.match.account
+            if name is not None and self._find_account(name) is None:
+                raise ValueError(
+                    f"match.account: there is no account {name!r}; see /_sandbox/accounts"
+                )
         self._rules = [active for active in self._rules if not active.spent]
-        if len(self._rules) >= MAX_RULES:
+        if len(self._rules) + len(rules) > MAX_RULES:
             raise ValueError(f"faults: at most {MAX_RULES} rules; DELETE /_sandbox/faults first")
-        active = ActiveRule(next(self._numbers), rule)
-        self._rules.append(active)
-        return active
+        added = [ActiveRule(next(self._numbers), rule) for rule in rules]
+        self._rules += added
+        return added
 
     def remove(self, number: int | None = None) -> int:
         """Remove one rule, or all; how many were removed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from functools import partial
 from typing import Any
 
 import h11
@@ -103,9 +104,9 @@ class Http1Connection(Connection):
         self._request, self._chunks = None, []
         if request.upgrade:
             self._socket = Http1Socket(self, request)
-            self._task = self.spawn(self._run_socket(request, self._socket))
+            self._task = self.spawn(partial(self._run_socket, request, self._socket))
         else:
-            self._task = self.spawn(self._run(request))
+            self._task = self.spawn(partial(self._run, request))
 
     async def _run(self, request: Request) -> None:
         reply = Http1Reply(self)

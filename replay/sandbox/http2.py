@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from functools import partial
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -197,7 +198,7 @@ class Http2Stream:
             alpn=self.connection.alpn,
         )
         self._chunks = []
-        self._task = self.connection.spawn(self._run(request))
+        self._task = self.connection.spawn(partial(self._run, request))
 
     async def _run(self, request: Request) -> None:
         await self.connection.registry.application.http(request, self)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from wsproto import WSConnection
-from wsproto.connection import ConnectionType
+from wsproto.connection import Connection, ConnectionType
 from wsproto.events import (
     AcceptConnection,
     BytesMessage,
@@ -185,7 +185,7 @@ class SocketClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
-        self.connection = WSConnection(ConnectionType.CLIENT)
+        self.connection: WSConnection | Connection = WSConnection(ConnectionType.CLIENT)
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.extensions: list[str] = []
@@ -202,6 +202,13 @@ class SocketClient:
         self.writer.write(self.connection.send(upgrade))
         while not self.status:
             await self._read()
+
+    async def open_raw(self, head: bytes) -> None:
+        """Upgrade with exactly this request; wsproto would add headers of its own."""
+        self.writer.write(head)
+        answer = await self.reader.readuntil(b"\r\n\r\n")
+        self.status = int(answer.split(b" ")[1])
+        self.connection = Connection(ConnectionType.CLIENT)
 
     async def _read(self) -> list[Any]:
         data = await self.reader.read(65536)
@@ -269,6 +276,7 @@ async def connect(api: Api) -> AsyncIterator[Callable[..., Any]]:
         account: Account | None = None,
         tls: bool = False,
         deflate: bool = False,
+        raw: bytes = b"",
     ) -> SocketClient:
         chosen = sandbox or api.sandbox
         url = chosen.https_url if tls else chosen.http_url
@@ -277,6 +285,9 @@ async def connect(api: Api) -> AsyncIterator[Callable[..., Any]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
         client = SocketClient(reader, writer)
         clients.append(client)
+        if raw:
+            await client.open_raw(raw)
+            return client
         if headers is None:
             account = account or chosen.accounts[0]
             headers = {

@@ -273,7 +273,7 @@ async def test_the_sdk_calls_a_tool(sdk: openai.AsyncOpenAI) -> None:
 async def test_the_sdk_sees_errors_as_its_own(sdk: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="'gpt-9' does not exist"):
         await sdk.responses.create(model="gpt-9", input="x")
-    with pytest.raises(openai.BadRequestError, match="resp_1. not found"):
+    with pytest.raises(openai.BadRequestError, match=r"resp_1. not found"):
         await sdk.responses.create(model="gpt-5.5", input="x", previous_response_id="resp_1")
     with pytest.raises(openai.AuthenticationError, match="Incorrect API key"):
         await sdk.with_options(api_key="sk-wrong-key-000").responses.create(
