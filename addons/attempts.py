@@ -11,6 +11,7 @@ import asyncio
 import copy
 import logging
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 
 from mitmproxy import http
@@ -52,7 +53,9 @@ class ExchangeDriver:
     def __init__(
         self, flow: http.HTTPFlow, exchange: Exchange, settings: Settings, witness: Witness
     ) -> None:
-        self.flow = flow
+        # The registry of drivers is keyed by flow and holds this object, so it must not hold the
+        # flow: neither would ever go.
+        self._flow = weakref.ref(flow)
         self.exchange = exchange
         self.hold_bytes = int(settings.hold_bytes)
         self.hold_seconds = settings.hold_seconds
@@ -69,6 +72,12 @@ class ExchangeDriver:
         self._settings = settings
         self._witness = witness
         self._client = flow.request  # mitmproxy's HTTP/1 server goes on looking at this object
+
+    @property
+    def flow(self) -> http.HTTPFlow:
+        flow = self._flow()
+        assert flow is not None, "only called for a flow that is being served"
+        return flow
 
     # --- plan --------------------------------------------------------------------------------
 
