@@ -243,7 +243,7 @@ class Gateway:
         assert flow.websocket is not None
         assert self.service is not None
         messages = flow.websocket.messages
-        room = int(self.service.settings.websocket_frame_bytes)
+        room = int(self.service.settings.websocket_keep_bytes)
         kept = len(messages)
         while kept and room >= 0:
             kept -= 1

@@ -279,11 +279,14 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Time after which no further attempt is begun for a client request, seconds.",
     )
-    websocket_frame_bytes: ByteSize = Field(
-        default=ByteSize(16 * _MIB),
-        ge=_KIB,
+    websocket_keep_bytes: ByteSize = Field(
+        default=ByteSize(_MIB),
+        ge=0,
         le=1024 * _MIB,
-        description="Largest WebSocket message that is sent as one frame; longer ones are split.",
+        description=(
+            "Bytes of WebSocket messages that an open connection keeps for the debugger; older "
+            "ones are dropped once logged. The last message is always kept."
+        ),
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much floway itself says in the log."
