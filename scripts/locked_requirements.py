@@ -9,6 +9,7 @@ standard library and pip (whose own copy of ``packaging`` knows the grammar of m
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -88,10 +89,9 @@ def _line(package: Package) -> str:
 
 
 def _applies(marker: str) -> bool:
-    # Only here: an environment made by uv has no pip.
-    from pip._vendor.packaging.markers import Marker  # type: ignore[import-not-found]
-
-    return not marker or bool(Marker(marker).evaluate({"extra": ""}))
+    # Not at the top: an environment made by uv has no pip, and this file's tests need none.
+    markers = importlib.import_module("pip._vendor.packaging.markers")
+    return not marker or bool(markers.Marker(marker).evaluate({"extra": ""}))
 
 
 def main(path: str, *groups: str) -> int:

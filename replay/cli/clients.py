@@ -132,7 +132,7 @@ def _codex(facts: Facts) -> Setup:
     proxy = f"HTTPS_PROXY={facts.address} CODEX_CA_CERTIFICATE={facts.ca_file} codex"
     settings = (
         f'openai_base_url="{facts.address}/backend-api/codex"',
-        f'chatgpt_base_url="{facts.address}/backend-api"',
+        f'chatgpt_base_url="{_other_name(facts.address)}/backend-api"',
     )
     base = shlex.join(["codex", *(word for setting in settings for word in ("-c", setting))])
     return Setup(
@@ -145,12 +145,21 @@ def _codex(facts: Facts) -> Setup:
             "With its ChatGPT sign-in, through the proxy (other hosts are tunnelled untouched):",
             f"  {proxy}",
             "",
-            "With its ChatGPT sign-in, by base URL:",
+            "With its ChatGPT sign-in, by base URL (two names of one address: with one, releases",
+            "from 0.155 would send model requests to the origin that their sign-in names):",
             f"  {base}",
             "  or for good, in ~/.codex/config.toml:",
             *(f"    {setting.replace('=', ' = ', 1)}" for setting in settings),
         ),
     )
+
+
+def _other_name(address: str) -> str:
+    """The same loopback address under another name."""
+    for name, other in (("//127.0.0.1", "//localhost"), ("//localhost", "//127.0.0.1")):
+        if name in address:
+            return address.replace(name, other)
+    return address
 
 
 def _claude_code(facts: Facts) -> Setup:

@@ -85,6 +85,13 @@ def test_the_long_form_for_codex_has_the_same_as_a_file(facts: Facts) -> None:
     assert content["model_providers"]["floway"]["wire_api"] == "responses"
 
 
+def test_the_two_base_urls_of_codex_have_two_origins() -> None:
+    """Seen with 0.169.0: with one origin it follows the https origin that its sign-in names."""
+    lines = [line.strip() for line in setup(ACCOUNTS, "codex").lines]
+    assert 'openai_base_url = "http://127.0.0.1:8080/backend-api/codex"' in lines
+    assert 'chatgpt_base_url = "http://localhost:8080/backend-api"' in lines
+
+
 def test_a_sign_in_and_a_client_key_exclude_each_other() -> None:
     """Both would go into the same header."""
     assert "HTTPS_PROXY" in banner(ACCOUNTS)
