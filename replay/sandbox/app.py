@@ -143,6 +143,8 @@ class SandboxApplication:
             sign_in = SOCKETS.get(request.path)
             if sign_in is None:
                 raise Refused(detail(404, "Not Found"))
+            if socket_.problem:
+                raise Refused(detail(400, socket_.problem))
             hint = request.header("x-codex-routing-hint") or ""
             call.entry.model = hint.removeprefix("model=").partition(";")[0]
             self._admit(call, sign_in)

@@ -51,7 +51,6 @@ class Call:
         body: decoded JSON object; empty where the route has none.
         account: whose bearer token or API key it carries; None on open routes.
         fault: ordered for this request, and not yet carried out.
-        origin: scheme and authority as the client addressed us.
     """
 
     request: Request
@@ -65,12 +64,6 @@ class Call:
         """The account of a route that needs one."""
         assert self.account is not None, "the route is served without its account check"
         return self.account
-
-    @property
-    def origin(self) -> str:
-        pseudo = dict(self.request.pseudo_headers)
-        authority = pseudo.get(b":authority", b"").decode() or self.request.header("host") or ""
-        return f"{'https' if self.request.secure else 'http'}://{authority}"
 
 
 class Refused(Exception):
@@ -150,6 +143,8 @@ async def send_whole(
     cut = isinstance(fault, faults.ResetFault | faults.CloseFault)
     chunked = isinstance(fault, faults.CloseFault)
     head = headers if chunked else {**headers, "content-length": str(len(payload))}
+    if isinstance(fault, faults.HeadersFault):
+        head = fault.changed(head)
     reply.start(status, header_list(head))
     if call.request.method == "HEAD" or (not payload and not cut):
         await reply.finish()

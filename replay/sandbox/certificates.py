@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import os
 import ssl
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.types import (
     PublicKeyTypes,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+if sys.platform != "win32":
+    import fcntl
 
 CA_DAYS = 3650
 LEAF_DAYS = 365
@@ -56,9 +62,19 @@ def ensure_certificates(directory: Path, *, host: str = "127.0.0.1") -> Certific
     """
     directory.mkdir(parents=True, exist_ok=True)
     files = Certificates(directory / "ca.pem", directory / "leaf.pem", directory / "leaf-key.pem")
-    if not _usable(files, host):
-        _make(files, directory / "ca-key.pem", host)
+    with _alone(directory / ".lock"):
+        if not _usable(files, host):
+            _make(files, directory / "ca-key.pem", host)
     return files
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One process at a time, so that the files of two makings do not mix."""
+    with lock.open("a") as file:
+        if sys.platform != "win32":  # there, two first starts at once are left to chance
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _usable(files: Certificates, host: str) -> bool:

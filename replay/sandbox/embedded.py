@@ -37,7 +37,6 @@ class EmbeddedSandbox:
             OSError: a port is taken, or ``home`` can't be written.
             ValueError: there is no such profile for the gate.
         """
-        home.mkdir(parents=True, exist_ok=True)
         sandbox = Sandbox(SandboxConfig(home=home, port=port, tls_port=tls_port, gate=gate))
         await sandbox.start()
         assert sandbox.ca_file is not None

@@ -58,11 +58,6 @@ class Event:
     data: str
     output: bool
 
-    @property
-    def sse(self) -> bytes:
-        """As server-sent event."""
-        return f"event: {self.type}\ndata: {self.data}\n\n".encode()
-
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -277,9 +272,9 @@ class ResponseEvents:
             )
         yield self._lifecycle("response.completed", "completed")
 
-    def failed(self, code: str, message: str, number: int) -> Event:
-        """A ``response.failed`` with this sequence number, instead of the rest."""
-        self._failure, self._number = {"code": code, "message": message}, number
+    def failed(self, error: Json, number: int) -> Event:
+        """A ``response.failed`` with this error and sequence number, instead of the rest."""
+        self._failure, self._number = error, number
         return self._lifecycle("response.failed", "failed")
 
     def _lifecycle(self, kind: str, status: str) -> Event:

@@ -104,6 +104,7 @@ class FailureFault(_Fault):
     kind: Literal["failure"]
     code: str = "server_is_overloaded"
     message: str = ""
+    error: dict[str, Any] = {}
     at: Inside = "before_output"
     phases: ClassVar[frozenset[str]] = frozenset({"http", "frame"})
 
@@ -138,6 +139,19 @@ class DripFault(_Fault):
     bytes: int = Field(default=16, ge=1)
     seconds: float = Field(default=0.02, ge=0, le=60)
     phases: ClassVar[frozenset[str]] = frozenset({"http", "frame"})
+
+
+class HeadersFault(_Fault):
+    """Serves as usual with other headers, e.g. no content-type (codex-wire.md §4.1)."""
+
+    kind: Literal["headers"]
+    set: dict[str, str] = {}
+    drop: list[str] = []
+    phases: ClassVar[frozenset[str]] = frozenset({"http"})
+
+    def changed(self, headers: dict[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in headers.items() if name not in self.drop}
+        return {**kept, **self.set}
 
 
 class DelayFault(_Fault):
@@ -192,6 +206,7 @@ Fault = (
     | CloseFault
     | StallFault
     | DripFault
+    | HeadersFault
     | DelayFault
     | RefuseUpgradeFault
     | ErrorFrameFault

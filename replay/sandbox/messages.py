@@ -102,6 +102,10 @@ class Reply(Protocol):
 class Socket(Protocol):
     """A WebSocket: first its upgrade, then its messages."""
 
+    @property
+    def problem(self) -> str:
+        """Why the upgrade cannot be accepted, "" when it can."""
+
     async def accept(self, headers: HeaderList) -> None:
         """Answer the upgrade with 101 and these headers besides the protocol's own."""
 
@@ -124,6 +128,8 @@ class Socket(Protocol):
 class Application(Protocol):
     """What the edges call, once per request or upgrade."""
 
-    async def http(self, request: Request, reply: Reply) -> None: ...
+    async def http(self, request: Request, reply: Reply) -> None:
+        """Give the whole answer, or reset it."""
 
-    async def socket(self, request: Request, socket: Socket) -> None: ...
+    async def socket(self, request: Request, socket: Socket) -> None:
+        """Accept or refuse the upgrade; the connection is closed when this returns."""

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from replay.sandbox import faults
 from replay.sandbox.events import Event
@@ -54,8 +54,8 @@ class Close:
 
 
 type Step = Emit | Pause | Drip | Reset | Close
-type Failure = Callable[[str, str, int], Event]
-"""Makes a ``response.failed`` event from a code, a message and its sequence number."""
+type Failure = Callable[[dict[str, Any], int], Event]
+"""Makes a ``response.failed`` event from its error and its sequence number."""
 
 RESET_GRACE = 0.02
 """Seconds between the last bytes and a reset, so that the client can read what came before it."""
@@ -115,7 +115,7 @@ def _fault_steps(fault: faults.Fault | None, failed: Failure, count: int) -> lis
     match fault:
         case faults.FailureFault():
             message = fault.message or FAILURE_MESSAGES.get(fault.code, "The response failed.")
-            event = failed(fault.code, message, count)
+            event = failed({"code": fault.code, "message": message, **fault.error}, count)
             return [Emit(event.data, event.type)]
         case faults.ResetFault():
             return [Reset()]
@@ -161,12 +161,10 @@ class SseSink:
 
     reply: Reply
     drip: Drip | None = None
-    sent: int = 0
 
     async def emit(self, steps: Sequence[Emit]) -> None:
         data = b"".join([f"event: {step.type}\ndata: {step.data}\n\n".encode() for step in steps])
         await write_body(self.reply, data, self.drip)
-        self.sent += len(data)
 
     async def close(self, step: Close) -> None:
         await self.reply.finish()

@@ -50,12 +50,16 @@ class Http1Socket:
 
     # --- the upgrade ---
 
+    @property
+    def problem(self) -> str:
+        if self._request.header("sec-websocket-version") != "13":
+            return "sec-websocket-version must be 13"
+        if not self._request.header("sec-websocket-key"):
+            return "sec-websocket-key is missing"
+        return ""
+
     async def accept(self, headers: HeaderList) -> None:
         key = (self._request.header("sec-websocket-key") or "").encode()
-        if not key or self._request.header("sec-websocket-version") != "13":
-            body = b'{"detail":"sec-websocket-key and sec-websocket-version: 13 are needed"}'
-            await self.refuse(400, [(b"content-type", b"application/json")], body)
-            raise ClientGone
         token = base64.b64encode(hashlib.sha1(key + ACCEPT_GUID, usedforsecurity=False).digest())
         own: HeaderList = [
             (b"upgrade", b"websocket"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ssl
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,12 @@ def test_parts_of_two_makings_do_not_stay_together(tmp_path: Path) -> None:
     files = ensure_certificates(one)
     authority = x509.load_pem_x509_certificate(files.ca_file.read_bytes())
     leaf(files).verify_directly_issued_by(authority)
+
+
+def test_first_starts_at_once_end_with_files_that_fit(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: leaf(ensure_certificates(tmp_path)), range(8)))
+    assert set(made) == {made[0]}
 
 
 def test_renewed_before_the_end_and_for_another_host(

@@ -209,6 +209,7 @@ async def test_an_input_beyond_the_context_window_fails_inside_the_stream(api: A
     events = await api.events(api.body(instructions="x" * 1_100_000))
     assert events[-1]["type"] == "response.failed"
     assert events[-1]["response"]["error"]["code"] == "context_length_exceeded"
+    assert events[-1]["response"]["instructions"] is None
 
 
 async def test_a_schema_that_cannot_be_satisfied_is_a_400(api: Any) -> None:

@@ -134,6 +134,17 @@ async def test_drip_and_delay(each: Any) -> None:
     assert (await each.respond(each.body())).status_code == 200
 
 
+async def test_other_headers(each: Any) -> None:
+    await each.fault({"kind": "headers", "drop": ["content-type"], "set": {"x-more": "1"}})
+    answer = await each.respond(each.body())
+    assert "content-type" not in answer.headers
+    assert answer.headers["x-more"] == "1"
+    assert "response.completed" in answer.text
+    await each.fault({"kind": "headers", "set": {"etag": "x"}})
+    models = await each.client.get("/backend-api/codex/models", headers=each.headers())
+    assert models.headers["etag"] == "x"
+
+
 @pytest.mark.parametrize("kind", ["reset", "close", "stall", "drip"])
 async def test_bodies_of_known_length_have_faults_too(each: Any, kind: str) -> None:
     more = {"stall": {"seconds": 0.01}, "drip": {"seconds": 0.0, "bytes": 5000}}.get(kind, {})

@@ -17,9 +17,8 @@ from replay.sandbox.playback import Close, Drip, Emit, Pause, Reset, Step, scrip
 EVENTS = [Event(f"e{number}", "{}", number >= 3) for number in range(6)]
 
 
-def failed(code: str, message: str, number: int) -> Event:
-    data = {"code": code, "message": message, "sequence_number": number}
-    return Event("response.failed", json.dumps(data), False)
+def failed(error: dict[str, Any], number: int) -> Event:
+    return Event("response.failed", json.dumps({**error, "sequence_number": number}), False)
 
 
 def steps(fault: dict[str, Any] | None, pace: float = 0.0) -> list[Step]:
@@ -81,11 +80,12 @@ def test_failure_texts() -> None:
     [*_, last] = steps({"kind": "failure", "code": "rate_limit_exceeded"})
     assert isinstance(last, Emit)
     assert "try again in" in last.data
-    [*_, last] = steps({"kind": "failure", "code": "x", "message": "own words"})
+    [*_, last] = steps({"kind": "failure", "code": "x", "message": "own words", "error": {"a": 1}})
     assert isinstance(last, Emit)
     assert json.loads(last.data) == {
         "code": "x",
         "message": "own words",
+        "a": 1,
         "sequence_number": 3,
     }
 

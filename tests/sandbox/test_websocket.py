@@ -111,13 +111,26 @@ async def test_large_messages_both_ways(connect: Connect) -> None:
     assert len(frames[-1]["response"]["instructions"]) == 1 << 20
 
 
-async def test_a_handshake_that_is_not_one_is_refused(sandbox: Sandbox, api: Any) -> None:
-    answer = await api.client.get(
-        "/backend-api/codex/responses",
-        headers=api.headers(upgrade="websocket", connection="Upgrade"),
-    )
-    assert answer.status_code == 400
-    assert "sec-websocket-key" in answer.text
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ("", "sec-websocket-version must be 13"),
+        ("Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: x\r\n", "must be 13"),
+        ("Sec-WebSocket-Version: 13\r\n", "sec-websocket-key is missing"),
+    ],
+)
+async def test_a_refused_upgrade_leaves_the_connection_usable(
+    sandbox: Sandbox, headers: str, message: str
+) -> None:
+    port = int(sandbox.http_url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"GET {RESPONSES} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n{headers}\r\n"
+    for _ in range(2):
+        writer.write(head.encode())
+        answer = await reader.readuntil(b"}")
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert message in answer.decode()
+    writer.close()
 
 
 async def test_unknown_paths_and_tokens_are_refused(connect: Connect, sandbox: Sandbox) -> None:

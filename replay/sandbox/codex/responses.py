@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from replay.sandbox import faults
 from replay.sandbox.agent import compaction_item, input_items
 from replay.sandbox.call import Call, Json, Refused, Services, base_headers, send_json
 from replay.sandbox.codex.checks import (
@@ -98,6 +99,8 @@ async def _stream(
 ) -> None:
     steps = script(turn.events, call.fault, failed=turn.events.failed, pace=turn.answer.pace)
     call.entry.status = 200
+    if isinstance(call.fault, faults.HeadersFault):
+        head = call.fault.changed(head)
     reply.start(200, header_list(head))
     if await play(steps, SseSink(reply), per_write=services.config.events_per_write):
         await reply.finish()

@@ -78,6 +78,10 @@ class _RecordedSocket:
     def reset(self) -> None:
         self._socket.reset()
 
+    @property
+    def problem(self) -> str:
+        return self._socket.problem
+
     async def accept(self, headers: HeaderList) -> None:
         await self._socket.accept(headers)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from replay.sandbox.accounts import Account
 from replay.sandbox.agent import Answer, BadSchema, answer
 from replay.sandbox.cache_model import CacheKey, Lookup, prompt_bytes, token_count
 from replay.sandbox.call import Call, Refused, Services
@@ -45,7 +44,7 @@ def take_turn(services: Services, call: Call, body: Json, *, session: str) -> Tu
     """Let the model answer.
 
     Args:
-        body: checked; its ``input`` is the whole conversation.
+        body: checked, with a known model; its ``input`` is the whole conversation.
         session: session id of the request, for the prompt cache.
 
     Raises:
@@ -57,17 +56,25 @@ def take_turn(services: Services, call: Call, body: Json, *, session: str) -> Tu
         left = window.reset_at - services.now()
         context = PresetContext(account, services.now(), resets_in=left)
         raise Refused(usage_limit_reached(context))
-    lookup = _lookup(services, account, body, session)
-    if body.get("generate") is False:
-        return _turn(services, call, body, Answer(), lookup)
-    limit = BY_SLUG[body["model"]].context_window if body.get("model") in BY_SLUG else 272_000
-    if lookup.input_tokens > limit:
+    prompt = _prompt(body)
+    limit = BY_SLUG[body["model"]].context_window
+    if token_count(len(prompt)) > limit:
+        # Not echoed: a response object repeats instructions and tools, which may be very large.
+        short = {**body, "instructions": None, "tools": None}
         failure = {
             "code": "context_length_exceeded",
             "message": "Your input exceeds the context window of this model. "
             "Please adjust your input and try again.",
         }
-        return _turn(services, call, body, Answer(), lookup, failure=failure)
+        lookup = Lookup(token_count(len(prompt)), 0)
+        return _turn(services, call, short, Answer(), lookup, failure=failure)
+    lookup = services.cache.lookup(
+        CacheKey(account.label, session, str(body.get("prompt_cache_key") or ""), body["model"]),
+        prompt,
+        services.now(),
+    )
+    if body.get("generate") is False:
+        return _turn(services, call, body, Answer(), lookup)
     try:
         said = answer(body, account_id=account.id)
     except BadSchema as problem:
@@ -77,16 +84,12 @@ def take_turn(services: Services, call: Call, body: Json, *, session: str) -> Tu
     return _turn(services, call, body, said, lookup)
 
 
-def _lookup(services: Services, account: Account, body: Json, session: str) -> Lookup:
-    key = CacheKey(
-        account.label, session, str(body.get("prompt_cache_key") or ""), str(body.get("model"))
-    )
+def _prompt(body: Json) -> bytes:
     try:
-        prompt = prompt_bytes(body)
+        return prompt_bytes(body)
     except TypeError as problem:
         refusal = error(400, "invalid_request_error", None, f"The body is too deep: {problem}")
         raise Refused(refusal) from problem
-    return services.cache.lookup(key, prompt, services.now())
 
 
 def _turn(
@@ -111,7 +114,8 @@ def _turn(
         usage = replace(usage, input_tokens=said.input_tokens, cached_tokens=cached)
     account = call.owner
     account.requests += 1
-    account.quota.add(usage.input_tokens + usage.output_tokens, services.now())
+    if failure is None:
+        account.quota.add(usage.input_tokens + usage.output_tokens, services.now())
     call.entry.usage = usage.json()
     events = ResponseEvents(body, said.items, usage, failure=failure, created=services.now())
     return Turn(events, said, usage)
