@@ -11,16 +11,25 @@ from tests.clients.command import Finished, run
 from tests.floway_process import Floway, clean_environment
 
 MODEL = "gpt-5.5"
+KEY = "made-up-key-of-the-client"
+
+OFFLINE = {
+    "OPENCODE_DISABLE_MODELS_FETCH": "1",
+    "OPENCODE_DISABLE_AUTOUPDATE": "1",
+}
+"""Not needed, but without a network it would try both on every start."""
 
 type Provider = Literal["openai-compatible", "openai"]
 
 
-def settings(provider: Provider, base_url: str, key: str = "floway") -> dict[str, Any]:
+def settings(provider: Provider, base_url: str, model: str) -> dict[str, Any]:
     """``opencode.json``."""
-    options = {"baseURL": base_url, "apiKey": key}
+    options = {"baseURL": base_url, "apiKey": KEY}
     if provider == "openai":
-        return {"provider": {"openai": {"options": options}}}
-    entry = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {MODEL: {}}}
+        # Its own choice of a small model, for titles, is one that no ChatGPT sign-in has.
+        entry = {"options": options, "models": {model: {}}}
+        return {"provider": {"openai": entry}, "small_model": f"openai/{model}"}
+    entry = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {model: {}}}
     return {"provider": {"floway": entry}}
 
 
@@ -30,25 +39,32 @@ class OpenCodeCli:
 
     program: Path
     folder: Path
-    provider: Provider
+    model: str
 
     @classmethod
-    def make(cls, program: Path, folder: Path, floway: Floway, provider: Provider) -> OpenCodeCli:
+    def make(
+        cls,
+        program: Path,
+        folder: Path,
+        floway: Floway,
+        provider: Provider,
+        model: str = MODEL,
+    ) -> OpenCodeCli:
         (folder / "work").mkdir(parents=True)
-        written = json.dumps(settings(provider, floway.base_url))
+        written = json.dumps(settings(provider, floway.base_url, model))
         (folder / "work" / "opencode.json").write_text(written)
-        return cls(program, folder, provider)
+        name = "openai" if provider == "openai" else "floway"
+        return cls(program, folder, f"{name}/{model}")
 
     @property
     def work(self) -> Path:
         return self.folder / "work"
 
-    @property
-    def model(self) -> str:
-        return f"{'openai' if self.provider == 'openai' else 'floway'}/{MODEL}"
+    def run(self, *words: str, seconds: float = 90.0) -> Finished:
+        """``opencode run -m … …``; the last of the words is the prompt.
 
-    def run(self, *words: str, seconds: float = 90.0, **environment: str) -> Finished:
-        """``opencode run -m … …``."""
+        It puts words with spaces in quotation marks, so the prompt is given word by word.
+        """
         home = self.folder / "user"
         folders = {
             name: str(home / part)
@@ -59,10 +75,7 @@ class OpenCodeCli:
                 "XDG_STATE_HOME": "state",
             }.items()
         }
-        command = [self.program, "run", "-m", self.model, *words]
-        return run(
-            command,
-            cwd=self.work,
-            environment=clean_environment(home, **folders, **environment),
-            seconds=seconds,
-        )
+        prompt = words[-1].split(" ")
+        command = [self.program, "run", "-m", self.model, *words[:-1], *prompt]
+        environment = clean_environment(home, **folders, **OFFLINE)
+        return run(command, cwd=self.work, environment=environment, seconds=seconds)
