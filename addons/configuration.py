@@ -32,6 +32,8 @@ MITMPROXY_DEFAULTS: Final[Mapping[str, object]] = {
     "upstream_cert": False,
     # A reasoning model may be silent for longer than the default of 600 s.
     "tcp_timeout": 3600,
+    # mitmdump would print a line for every message of a WebSocket, dozens for one answer.
+    "dumper_filter": "!~websocket",
     # Loopback only; mitmproxy's own default is every interface.
     "listen_host": "127.0.0.1",
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from mitmproxy import connection, exceptions
-from mitmproxy.addons import termlog
+from mitmproxy.addons import dumper, termlog
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy import mode_specs
 from mitmproxy.test import taddons
@@ -34,7 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def context() -> Iterator[taddons.context]:
-    with taddons.context(Proxyserver()) as made:
+    with taddons.context(Proxyserver(), dumper.Dumper()) as made:
         yield made
 
 
