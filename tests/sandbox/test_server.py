@@ -38,6 +38,15 @@ async def test_stop_ends_connections_and_handlers(sandbox: Sandbox, connect: Any
     await sandbox.stop()
 
 
+async def test_stop_does_not_wait_for_unfinished_handshakes(sandbox: Sandbox) -> None:
+    port = int(sandbox.https_url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(0.01)  # accepted, and no hello from the client
+    async with asyncio.timeout(5):
+        await sandbox.stop()
+    writer.close()
+
+
 async def test_it_can_be_started_again_but_not_twice(certificate_home: Path) -> None:
     sandbox = Sandbox(SandboxConfig(home=certificate_home, gate="off", tls_port=None))
     await sandbox.start()
