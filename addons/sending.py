@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 
 from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Connection
-from mitmproxy.proxy import layer
+from mitmproxy.connection import Connection, ConnectionState, Server
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
     Http2Client,
@@ -28,6 +29,13 @@ from mitmproxy.proxy.layers.http import (
     ResponseHeaders,
     ResponseProtocolError,
 )
+
+from addons.driver import Origin
+
+TICK = 5.0
+"""Most seconds between looks at what a stream waits for."""
+
+type Commands = layer.CommandGenerator[None]
 
 _ids = itertools.count(-1, -1)
 """Clients' own stream ids are positive."""
@@ -66,16 +74,29 @@ class Sending:
                 self.ended = True
         return True
 
+    def cancels(self) -> bool:
+        """Whether the upstream is to be told that nobody waits for the answer any more.
+
+        An HTTP/2 stream whose answer has ended may still be sending its request; one that is
+        closed ignores the cancellation. What waits in the queue has not been sent at all.
+        """
+        if self.connection not in self._http.connections:
+            return False
+        client = self._http2_client()
+        if client is None:
+            return not self.ended
+        return client.stream_queue.pop(self.id, None) is None
+
     @property
     def queued(self) -> bool:
         """Whether it waits until the upstream's MAX_CONCURRENT_STREAMS lets it go."""
         client = self._http2_client()
         return client is not None and self.id in client.stream_queue
 
-    def unqueue(self) -> bool:
-        """Take it out of that queue: nothing has been sent, so nothing is to be cancelled."""
-        client = self._http2_client()
-        return client is not None and client.stream_queue.pop(self.id, None) is not None
+    @property
+    def stranded(self) -> bool:
+        """Whether it waits for that on a connection that is over; mitmproxy tells nobody."""
+        return not self.connection.connected and self.queued
 
     def _http2_client(self) -> Http2Client | None:
         """The end of an upstream connection's stack of layers (TLS, …), if it speaks HTTP/2."""
@@ -83,6 +104,54 @@ class Sending:
         while found is not None and not isinstance(found, Http2Client):
             found = getattr(found, "child_layer", None)
         return found
+
+
+class Deadline:
+    """How long the current wait of a stream may last.
+
+    mitmproxy's timers cannot be stopped, so a wait that begins finds those of earlier waits and
+    orders one only when they would fire too late.
+    """
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._timers: dict[commands.RequestWakeup, float] = {}
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= self._at
+
+    def start(self, seconds: float) -> Commands:
+        """The wait that begins now may last this long."""
+        self._at = time.monotonic() + seconds
+        yield from self.wake()
+
+    def wake(self) -> Commands:
+        """Have a timer that fires at the deadline, or at the next tick if that is earlier."""
+        now = time.monotonic()
+        at = min(self._at, now + TICK)
+        if all(other > at + 0.01 for other in self._timers.values()):
+            timer = commands.RequestWakeup(max(at - now, 0.0))
+            self._timers[timer] = at
+            yield timer
+
+    def claims(self, event: events.Wakeup) -> bool:
+        """Whether a timer that has fired is one of these."""
+        return self._timers.pop(event.command, None) is not None
+
+    def disown(self, http: HttpLayer) -> None:
+        """Let timers that fire later find nobody, so that they do not keep a flow in memory."""
+        for timer in self._timers:
+            if timer in http.command_sources:
+                http.command_sources[timer] = _Nobody(http.context.fork())
+        self._timers.clear()
+
+
+class _Nobody(layer.Layer):
+    """Receives what nobody waits for."""
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        yield from ()
 
 
 def opening_connection(http: HttpLayer, wanted: GetHttpConnection) -> Connection | None:
@@ -96,14 +165,22 @@ def opening_connection(http: HttpLayer, wanted: GetHttpConnection) -> Connection
     return None
 
 
-def forgive(http: HttpLayer, wanted: GetHttpConnection) -> None:
-    """Forget a connect error; mitmproxy would answer every later request of the client with it.
+def forget_dead(http: HttpLayer) -> None:
+    """Forget upstream connections that are over, and what went wrong with them.
 
-    The connection itself stays known: its end may still have to be told to its layers.
+    mitmproxy keeps every connection for as long as the client stays, and answers later requests
+    with an old connect error. One whose end its layers have still to be told stays known, but
+    without its error. Foreign flows' connections are left alone.
     """
-    for connection in http.connections:
-        if connection.error and wanted.connection_spec_matches(connection):
+    for connection in list(http.connections):
+        if not isinstance(connection, Server) or not isinstance(connection.address, Origin):
+            continue
+        if connection.state is ConnectionState.CLOSED:
             connection.error = None
+            never_open = connection.timestamp_tcp_setup is None
+            waited_for = connection in http.waiting_for_establishment
+            if connection.timestamp_end is not None or (never_open and not waited_for):
+                del http.connections[connection]
 
 
 def unsent_bytes(http: HttpLayer, stream_id: int) -> int:

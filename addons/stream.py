@@ -25,7 +25,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 from mitmproxy import flow as mflow
 from mitmproxy.net.http.validate import validate_headers
@@ -38,8 +38,6 @@ from mitmproxy.proxy.layers.http import (
     Http1Server,
     HttpEvent,
     HttpLayer,
-    HTTPMode,
-    HttpStream,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -54,25 +52,15 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
-    HttpRequestHeadersHook,
     HttpResponseHeadersHook,
-    HttpResponseHook,
 )
 
-from addons.driver import Driver, Origin, Replan, Step, driver_of, mark_origin_form
+from addons.driver import Driver, Origin, Replan, Step
+from addons.intake import IntakeStream, bounded
 from addons.production import Production
 from addons.providers.contract import Ended
-from addons.sending import Sending, forgive, opening_connection, unsent_bytes
+from addons.sending import Deadline, Sending, forget_dead, opening_connection, unsent_bytes
 from addons.tunnel import FRAME_BYTES, ClosingWebsocketLayer
-
-TICK = 5.0
-"""Most seconds between looks at a waiting attempt's deadline."""
-
-HEAD_BYTES = 256 * 1024
-"""Limit of an HTTP/1 request head."""
-
-DISCARD_BYTES = 16 * HEAD_BYTES
-"""What is read and thrown away of an endless head, so that the client comes to read its answer."""
 
 type Commands = layer.CommandGenerator[None]
 
@@ -91,7 +79,7 @@ class FlowayPullHook(commands.StartHook):
     production: Production
 
 
-class AttemptStream(HttpStream):
+class AttemptStream(IntakeStream):
     """An HTTP exchange that may be sent more than once, or answered by a produced body."""
 
     def __init__(self, context: Context, stream_id: int) -> None:
@@ -103,14 +91,7 @@ class AttemptStream(HttpStream):
         self._sending: Sending | None = None
         self._opening: layers.GetHttpConnection | None = None
         self._waiting: Replan | Production | None = None
-        self._deadline = 0.0
-        self._timers: dict[commands.RequestWakeup, float] = {}
-        self._method = ""
-
-    @property
-    def driver(self) -> Driver | None:
-        flow = getattr(self, "flow", None)
-        return None if flow is None else driver_of(flow)
+        self._deadline = Deadline()
 
     @cached_property
     def _http(self) -> HttpLayer:
@@ -127,15 +108,15 @@ class AttemptStream(HttpStream):
             event.stream_id = self.stream_id
         elif isinstance(event, RequestProtocolError):
             self._client_left()
-        elif isinstance(event, events.Wakeup) and event.command in self._timers:
-            del self._timers[event.command]
-            if not (yield from self._is_due()):
+        elif isinstance(event, events.Wakeup) and self._deadline.claims(event):
+            late = yield from self._is_late()
+            if not late:
                 return
         yield from self._addressed(super().handle_event(event))
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
-            yield from self._is_late()
+            yield from self._end_wait()
         else:
             yield from super()._handle_event(event)
 
@@ -144,19 +125,16 @@ class AttemptStream(HttpStream):
         for command in outgoing:
             if isinstance(command, SendHttp) and self.driver is not None:
                 if command.connection is self.context.client:
-                    if isinstance(command.event, ResponseTrailers) and not self._client_http2:
+                    if isinstance(command.event, ResponseTrailers) and not self.client_http2:
                         continue  # mitmproxy's HTTP/1 server fails at them
                 elif self._sending is None:
                     continue  # a cancellation of what has been given up already
                 else:
                     command.event.stream_id = self._sending.id
-            elif isinstance(command, layers.DropStream) and self._sending is not None:
-                self._sending.forget()
+            elif isinstance(command, layers.DropStream):
+                yield from self._addressed(self._abandon())
+                self._deadline.disown(self._http)
             yield command
-
-    @property
-    def _client_http2(self) -> bool:
-        return self.context.client.alpn == b"h2"
 
     def _client_left(self) -> None:
         """The layer only queues this while a hook runs; the work for that client ends now."""
@@ -174,70 +152,6 @@ class AttemptStream(HttpStream):
                 driver.production.cancel()
             yield layers.DropStream(self.stream_id)
         return killed
-
-    # --- the request -------------------------------------------------------------------------
-
-    def state_wait_for_request_headers(self, event: HttpEvent) -> Commands:
-        # Only here can a base-URL request be told from a forward-proxied one: mitmproxy then
-        # takes the destination from the Host header and forgets that there was none.
-        assert isinstance(event, RequestHeaders)
-        origin_form = self.mode is HTTPMode.regular and not event.request.host
-        self._method = event.request.method
-        generator = super().state_wait_for_request_headers(event)
-        reply = None
-        while True:
-            try:
-                command = generator.send(reply)
-            except StopIteration:
-                return
-            hook = isinstance(command, HttpRequestHeadersHook)
-            if hook and origin_form:
-                mark_origin_form(self.flow)
-            reply = yield command
-            if hook and (yield from self._announced()):
-                return
-
-    def _announced(self) -> layer.CommandGenerator[bool]:
-        """Whether the announced body is too large; refused before ``100 Continue`` then."""
-        driver = self.driver
-        announced = self.flow.request.headers.get("content-length", "")
-        if driver is None or not announced.isdecimal():
-            return False
-        if int(announced) <= driver.max_request_bytes:
-            return False
-        yield from self._refuse_body(driver)
-        return True
-
-    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
-        driver = self.driver
-        if not request or driver is None:
-            return (yield from super().check_body_size(request))
-        if len(self.request_body_buf) <= driver.max_request_bytes:
-            return False
-        self.request_body_buf.clear()
-        yield from self._refuse_body(driver)
-        return True
-
-    def _refuse_body(self, driver: Driver) -> Commands:
-        driver.refuse_body()
-        response = self.flow.response
-        assert response
-        self._committed = True
-        self.flow.live = False
-        self.client_state = self.server_state = self.state_errored
-        if not self._client_http2:
-            # The rest of the body is read and thrown away; then the connection ends.
-            response.headers["connection"] = "close"
-        yield HttpResponseHeadersHook(self.flow)
-        yield HttpResponseHook(self.flow)
-        client = self.context.client
-        yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=False), client)
-        if response.raw_content:
-            yield SendHttp(ResponseData(self.stream_id, response.raw_content), client)
-        yield SendHttp(ResponseEndOfMessage(self.stream_id), client)
-        if not self._client_http2:
-            yield commands.CloseTcpConnection(client, half_close=True)
-        yield layers.DropStream(self.stream_id)
 
     # --- sending -----------------------------------------------------------------------------
 
@@ -261,24 +175,26 @@ class AttemptStream(HttpStream):
         opening = self._opening = layers.GetHttpConnection(
             origin, request.scheme == "https", server.via, server.transport_protocol
         )
-        yield from self._arm(driver.header_seconds)
+        forget_dead(self._http)
+        yield from self._deadline.start(driver.header_seconds)
         connection, error = yield opening
         late, self._opening = self._opening is None, None
         if error:
-            forgive(self._http, opening)
             return f"no connection within {driver.header_seconds:g} s" if late else str(error)
         self.context.server = self.flow.server_conn = connection
         self._sending = Sending(self._http, self, connection)
-        yield from self._arm(driver.header_seconds)
+        yield from self._deadline.start(driver.header_seconds)
         return ""
 
     def _abandon(self) -> Commands:
-        """Give the current sending up: the upstream is told to stop (HTTP/2: a reset, HTTP/1: the
-        connection is closed) if it has not ended, and what still comes is ignored."""
+        """Be done with the current sending: what still comes for it is ignored.
+
+        If it has not ended, the upstream is told (HTTP/2: a reset, HTTP/1: a closed connection).
+        """
         sending = self._sending
         if sending is None:
             return
-        if not sending.ended and not sending.unqueue():
+        if sending.cancels():
             cancel = RequestProtocolError(self.stream_id, "given up", ErrorCode.CANCEL)
             yield SendHttp(cancel, sending.connection)
         sending.forget()
@@ -304,7 +220,7 @@ class AttemptStream(HttpStream):
         self.server_state = self.state_hold_response
         yield from self._settle(Ended.COMPLETE if event.end_stream else Ended.OPEN)
         if self.server_state == self.state_hold_response:
-            yield from self._arm(driver.hold_seconds)
+            yield from self._deadline.start(driver.hold_seconds)
 
     def state_hold_response(self, event: HttpEvent) -> Commands:
         """The answer's bytes are kept until there is a verdict."""
@@ -404,47 +320,33 @@ class AttemptStream(HttpStream):
 
     # --- time --------------------------------------------------------------------------------
 
-    def _arm(self, seconds: float) -> Commands:
-        """The wait that begins now may last this long."""
-        self._deadline = time.monotonic() + seconds
-        yield from self._wake()
-
-    def _wake(self) -> Commands:
-        """Have a timer that fires at the deadline, or at the next tick if that is earlier."""
-        now = time.monotonic()
-        at = min(self._deadline, now + TICK)
-        if all(other > at + 0.01 for other in self._timers.values()):
-            timer = commands.RequestWakeup(max(at - now, 0.0))
-            self._timers[timer] = at
-            yield timer
-
-    def _is_due(self) -> layer.CommandGenerator[bool]:
-        """A timer has fired: whether an answer is late that nothing but time can end."""
+    def _is_late(self) -> layer.CommandGenerator[bool]:
+        """A timer has fired: whether something is late that only :meth:`_end_wait` can end."""
         driver = self.driver
         states = (self.state_wait_for_response_headers, self.state_hold_response)
-        opening = self._opening
+        opening, sending = self._opening, self._sending
         if driver is None or self._committed or not (opening or self.server_state in states):
             return False
-        if time.monotonic() < self._deadline:
-            yield from self._wake()
+        if not self._deadline.over and not (sending is not None and sending.stranded):
+            yield from self._deadline.wake()
             return False
         if opening is None:
             return self._paused is None  # a hook that runs now decides what is waited for next
         connection = opening_connection(self._http, opening)
         if connection is None:
-            yield from self._arm(driver.header_seconds)
+            yield from self._deadline.start(driver.header_seconds)
         else:
             self._opening = None
             yield commands.CloseConnection(connection)
         return False
 
-    def _is_late(self) -> Commands:
-        driver = self.driver
+    def _end_wait(self) -> Commands:
+        driver, sending = self.driver, self._sending
         assert driver is not None
         if self.server_state == self.state_hold_response:
             yield from self._settle(Ended.WAITED)
-        elif self._sending is not None and self._sending.queued:
-            yield from self._arm(driver.header_seconds)
+        elif sending is not None and sending.queued and not sending.stranded:
+            yield from self._deadline.start(driver.header_seconds)
         else:
             yield from self._broken(f"no response headers within {driver.header_seconds:g} s")
 
@@ -483,7 +385,7 @@ class AttemptStream(HttpStream):
             yield from super().send_response(already_streamed)
             return
         driver.production = None
-        if self._method == "HEAD":
+        if self.client_method == "HEAD":
             production.cancel()
             yield from super().send_response()
             return
@@ -537,6 +439,21 @@ class AttemptStream(HttpStream):
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
 
+class _Nobody(layer.Layer):
+    """Takes the timers of streams that wait for nothing."""
+
+    def __init__(self) -> None:
+        """Without a context: it is part of no connection."""
+
+    def handle_event(self, event: events.Event) -> Commands:
+        yield from ()
+
+    _handle_event = handle_event
+
+
+_NOBODY = _Nobody()
+
+
 def _joined(held: list[HttpEvent]) -> list[HttpEvent]:
     """Held events with their data in one piece: one write to the client instead of many."""
     data = [event for event in held if isinstance(event, ResponseData)]
@@ -549,8 +466,8 @@ def _joined(held: list[HttpEvent]) -> list[HttpEvent]:
 def install(oversized_head: bytes) -> Callable[[], None]:
     """Put :class:`AttemptStream` in the place of mitmproxy's stream; the result undoes it.
 
-    ``oversized_head`` is the raw HTTP/1.1 answer to a client whose header section does not end
-    within :data:`HEAD_BYTES`; mitmproxy itself has no limit. (HTTP/2 has one in its library.)
+    ``oversized_head``: raw HTTP/1.1 answer to a client whose header section does not end (see
+    ``intake.py``).
     """
     make_stream, read_headers = HttpLayer.make_stream, Http1Server.read_headers
     fragment_size = websocket.Fragmentizer.FRAGMENT_SIZE
@@ -559,15 +476,8 @@ def install(oversized_head: bytes) -> Callable[[], None]:
         self.streams[stream_id] = AttemptStream(self.context.fork(), stream_id)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
-    def read_bounded_headers(self: Http1Server, event: events.ConnectionEvent) -> Commands:
-        yield from read_headers(self, event)
-        if self.state == self.read_headers and len(self.buf) > HEAD_BYTES:
-            yield commands.SendData(self.conn, oversized_head)
-            yield commands.CloseTcpConnection(self.conn, half_close=True)
-            self.state = partial(_discard, self, [0])
-
     HttpLayer.make_stream = make_attempt_stream  # type: ignore[method-assign]
-    Http1Server.read_headers = read_bounded_headers  # type: ignore[method-assign]
+    Http1Server.read_headers = bounded(read_headers, oversized_head)  # type: ignore[assignment, method-assign]
     websocket.Fragmentizer.FRAGMENT_SIZE = FRAME_BYTES  # a changed message leaves in one frame
 
     def uninstall() -> None:
@@ -576,11 +486,3 @@ def install(oversized_head: bytes) -> Callable[[], None]:
         websocket.Fragmentizer.FRAGMENT_SIZE = fragment_size
 
     return uninstall
-
-
-def _discard(side: Http1Server, size: list[int], event: events.Event) -> Commands:
-    """Read on for a while: closed with unread bytes, TCP would throw away our answer as well."""
-    size[0] += len(side.buf)
-    side.buf.maybe_extract_at_most(len(side.buf))
-    if size[0] > DISCARD_BYTES or isinstance(event, events.ConnectionClosed):
-        yield commands.CloseConnection(side.conn)

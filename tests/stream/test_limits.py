@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from mitmproxy import http
 
-from addons.stream import HEAD_BYTES
+from addons.intake import HEAD_BYTES
 from tests.stream.clients import Http1Client
 from tests.stream.conftest import OVERSIZED, MakeUpstream, Proxy, until
 from tests.stream.upstreams import Upstream, refuse, succeed
