@@ -120,6 +120,9 @@ class ModelList:
         fetched_at: unix seconds of the last good or unchanged answer; 0 for never.
         failed_at: unix seconds of the last failure since then.
         failures: failures in a row.
+        sought: the other ETag that an answer named last, "" for none. The list may come with yet
+            another one (a cache before the upstream weakens it, say): it is asked for once for
+            each, not with every request.
         raw: the document as it came, for clients that ask for the upstream's own form.
     """
 
@@ -128,6 +131,7 @@ class ModelList:
     fetched_at: float = 0.0
     failed_at: float = 0.0
     failures: int = 0
+    sought: str = ""
     raw: Any = field(default=None, compare=False, repr=False)
 
     TTL = 3600.0
@@ -148,7 +152,7 @@ class ModelList:
         Raises:
             MalformedModels: keep the old one and call :meth:`failed`.
         """
-        return ModelList(tuple(parse(document)), etag, now, raw=document)
+        return ModelList(tuple(parse(document)), etag, now, sought=self.sought, raw=document)
 
     def unchanged(self, now: float) -> ModelList:
         """After a 304."""
@@ -160,6 +164,6 @@ class ModelList:
 
     def announced(self, etag: str | None) -> ModelList:
         """An answer named another ETag: the list is due."""
-        if not etag or etag == self.etag or not self.fetched_at:
+        if not etag or etag in (self.etag, self.sought) or not self.fetched_at:
             return self
-        return replace(self, fetched_at=0.0)
+        return replace(self, fetched_at=0.0, sought=etag)

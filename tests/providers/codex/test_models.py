@@ -96,3 +96,13 @@ def test_another_etag_in_an_answer_makes_it_due() -> None:
     assert good.announced("e2").models == good.models
     for same in ("e1", "", None):
         assert good.announced(same) is good
+
+
+def test_an_etag_with_which_the_list_never_comes_is_sought_once() -> None:
+    good = ModelList().fetched(DOCUMENT, 'W/"e1"', NOW)
+    sought = good.announced('"e1"')
+    assert sought.due(NOW + 1)
+    for again in (sought.fetched(DOCUMENT, 'W/"e1"', NOW + 1), sought.unchanged(NOW + 1)):
+        assert not again.announced('"e1"').due(NOW + 2)
+        assert again.announced('"e2"').due(NOW + 2)
+        assert again.announced('"e1"').due(NOW + 3601)
