@@ -14,7 +14,6 @@ streaming leaves the client hanging (facts: trap 1).
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any
 
@@ -24,6 +23,7 @@ from addons.front.assembly import Assembly
 from addons.front.bodies import IncrementalDecoder
 from addons.front.sse import EventStream, ServerEvent, encode, event_type
 from addons.providers.contract import Outcome
+from fingerprints.serial import dumps, loads
 
 logger = logging.getLogger(__name__)
 
@@ -104,15 +104,12 @@ class EventRelay:
 
     def _pass(self, event: ServerEvent) -> bytes:
         kind = event_type(event)
-        if kind not in self._observed:
-            return event.raw
-        parsed = _object(event.data)
-        if parsed is None:
-            return event.raw
-        self._note(kind, parsed)
-        if self._exchange.provider.restore(self._exchange, parsed):
-            return encode(event.event, json.dumps(parsed, separators=(",", ":")).encode())
-        return event.raw
+        if kind in self._observed and (parsed := _object(event.data)) is not None:
+            self._note(kind, parsed)
+            if self._exchange.provider.restore(self._exchange, parsed):
+                data = dumps(parsed)
+                event = ServerEvent(encode(event.event, data), event.event, data)
+        return self._renderer.passed(event)
 
     def _render(self, event: ServerEvent) -> bytes:
         if not event.data:
@@ -161,14 +158,14 @@ class Collector:
         exchange.provider.restore(exchange, final)
         whole = self._renderer.whole(final["response"])
         self.outcome = Outcome.COMPLETED
-        return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
+        return dumps(whole)
 
 
 def _object(data: bytes) -> dict[str, Any] | None:
     if not data.startswith(b"{"):
         return None
     try:
-        parsed = json.loads(data)
-    except ValueError:
+        parsed = loads(data)
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
