@@ -187,9 +187,7 @@ class Planner:
         models: Sequence[Model],
     ) -> UpstreamRequest:
         """The WebSocket handshake; its key is the client's own, which the answer is made for."""
-        model = (
-            identity.metadata.get("model") or hinted_model(exchange) or self._likely_model(models)
-        )
+        model = self.handshake_model(exchange, identity, models)
         roles = self._roles(identity, caller)
         roles |= {
             "model": model,
@@ -200,7 +198,7 @@ class Planner:
             self.profile,
             "upgrade",
             transport="websocket",
-            shape=self.profile.shape(str(model)),
+            shape=self.profile.shape(model),
             sign_in=sign_in(caller.account),
             roles=roles,
         )
@@ -298,10 +296,13 @@ class Planner:
         own = exchange.header("originator")
         return own if own in self._surfaces else ORIGINATOR
 
-    def _likely_model(self, models: Sequence[Model]) -> str:
-        """For a handshake that names none: the first model of the list, as a client would take."""
+    def handshake_model(
+        self, exchange: Exchange, identity: Identity, models: Sequence[Model]
+    ) -> str:
+        """The model of a handshake; where it names none, the one that a client would take."""
+        named = identity.metadata.get("model") or hinted_model(exchange)
         listed = (model.slug for model in models if model.listed)
-        return next(listed, self.profile.models[0].match[0])
+        return str(named or next(listed, self.profile.models[0].match[0]))
 
     def _request(
         self, made: apply.Assembled, account: Account, *, http2: bool = True

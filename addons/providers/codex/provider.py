@@ -27,7 +27,7 @@ from addons.providers.codex.identity import Identity, resolve
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.lineage import Lineages
 from addons.providers.codex.parameters import LearnedParameters
-from addons.providers.codex.planning import Caller, Planner, Shaped, hinted_model
+from addons.providers.codex.planning import Caller, Planner, Shaped
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
 from addons.providers.codex.shape import prefix_key
 from addons.providers.codex.side import accounts_check, models_answer
@@ -224,11 +224,10 @@ class CodexProvider:
         )
         for note in identity.notes:
             logger.info("exchange %s: %s", exchange.id, note)
-        # A handshake names its model too: an account that cools for it is not asked.
-        named = hinted_model(exchange) or str(identity.metadata.get("model") or "")
-        progress = exchange.state = Progress(
-            identity, exchange.turn.model if exchange.turn is not None else named
-        )
+        model = exchange.turn.model if exchange.turn is not None else ""
+        if exchange.websocket:  # an account that cools for the model is not asked
+            model = self._planner.handshake_model(exchange, identity, self._catalogue.models)
+        progress = exchange.state = Progress(identity, model)
         exchange.conversation = (
             f"{exchange.principal}:{identity.session_id}"
             if exchange.route.kind.startswith("model")
