@@ -282,7 +282,7 @@ class Gateway:
         if exchange.outcome is not None:
             summary["outcome"] = str(exchange.outcome)
         flow.metadata["floway"] = summary
-        words = [exchange.conversation[:8], summary.get("account", ""), summary.get("profile", "")]
+        words = [exchange.conversation[-8:], summary.get("account", ""), summary.get("profile", "")]
         if len(exchange.attempts) > 1:
             words.append(f"attempt {len(exchange.attempts)}")
         words.append(str(summary.get("error", "")))
