@@ -40,6 +40,7 @@ KNOWS_THE_LAYERS = {
     "addons.stream": "the one place that changes how mitmproxy's HTTP layer works",
     "addons.sending": "the stream's half that sends another attempt",
     "addons.tunnel": "the stream's half that speaks WebSocket",
+    "addons.intake": "the stream's half that reads the request of a client",
     "addons.debug.witness": "shows an attempt with the hooks that mitmproxy itself would use",
 }
 
