@@ -11,6 +11,7 @@ from typing import Protocol
 
 from fingerprints import library
 from fingerprints.check import check_frame, check_request, inspect
+from fingerprints.difference import Change, Difference, Layer
 from fingerprints.errors import ProfileError
 from fingerprints.observed import Observed
 from fingerprints.profile import Profile
@@ -66,7 +67,8 @@ class ProfileGate:
             return [f"no profile for the release that the request names ({_release(request)!r})"]
         if request.path not in _paths(profile):
             return []
-        return [str(found) for found in check_request(profile, _observed(request))]
+        found = check_request(profile, _observed(request))
+        return [str(difference) for difference in found if not _for_the_backend(difference)]
 
     def frames(self, request: Request) -> FrameCheck:
         profile = self._choose(request)
@@ -79,9 +81,20 @@ class ProfileGate:
 
         def check(text: str) -> list[str]:
             found = check_frame(profile, text, sign_in=sign_in, known=known)
-            return [str(difference) for difference in found]
+            return [str(difference) for difference in found if not _for_the_backend(difference)]
 
         return check
+
+
+def _for_the_backend(difference: Difference) -> bool:
+    """Members too many are a matter of the backend behind the gate, which answers them with
+    400 ``Unsupported parameter`` (codex-wire.md §2.1)."""
+    return (
+        difference.layer is Layer.MEMBER_PRESENCE
+        and difference.kind is Change.ADDED
+        and difference.path.startswith("body:")
+        and "client_metadata" not in difference.path
+    )
 
 
 def make_gate(mode: str) -> Gate:

@@ -153,6 +153,7 @@ class Planner:
             roles=self._roles(identity, caller),
             content=shaped.content,
             http_version="HTTP/1.1",
+            unknown="keep",  # the upstream is asked, and what it refuses is learned
         )
         shaped.moved = moved(dict(shaped.caller), made.data or {})
         shaped.notes += [str(note) for note in made.notes]
@@ -172,7 +173,7 @@ class Planner:
             sign_in=sign_in(caller.account),
             roles=roles,
             content=shaped.content,
-            unknown="report",
+            unknown="keep",
             notes=notes,
         )
         shaped.moved = moved(dict(shaped.caller), data)
