@@ -42,6 +42,9 @@ def main(level: str, key: str) -> int:
         except CannotMake as error:
             _say(f"{error}")
             return 1
+        # Our own sources too: some set PYTHONDONTWRITEBYTECODE, and would pay at every start.
+        sources = [str(ROOT / name) for name in ("addons", "fingerprints", "replay")]
+        _run([str(PYTHON), "-I", "-m", "compileall", "-q", *sources], quiet=True)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         _write_stamp(f"{key}\n{level}\n{version}\n{ROOT}\n")
     _say("environment ready")
@@ -75,6 +78,7 @@ def _by_uv(uv: str, level: str) -> bool:
     environment = {
         **os.environ,
         "UV_PYTHON_DOWNLOADS": "never",
+        "UV_COMPILE_BYTECODE": "1",  # as pip does; else the first start pays for it
         "UV_PROJECT_ENVIRONMENT": str(VENV),
     }
     environment.pop("VIRTUAL_ENV", None)
