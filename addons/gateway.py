@@ -21,6 +21,7 @@ from mitmproxy import ctx, http
 from mitmproxy.connection import Client
 from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.tls import ClientHelloData
 
 from addons import dispatch
 from addons.attempts import ExchangeDriver, Witness
@@ -100,7 +101,7 @@ class Gateway:
                 self._refuse(flow, "responses", ClientError(503, "starting", "floway is starting."))
             return
         upgrade = flow.request.headers.get("upgrade", "").lower() == "websocket"
-        host = None if own else flow.request.host
+        host = None if own else _named_host(flow)
         route = service.routes.match(host, flow.request.method, flow.request.path, upgrade=upgrade)
         if route is None:
             if own:
@@ -155,6 +156,15 @@ class Gateway:
         flow.response = http.Response.make(error.status, body, http.Headers(pairs))
 
     # --- connections -------------------------------------------------------------------------
+
+    def tls_clienthello(self, data: ClientHelloData) -> None:
+        """Decrypt only what a route names; every other host is tunnelled untouched."""
+        address = data.context.server.address
+        if address is None:
+            return  # TLS to floway itself
+        named = {address[0].lower(), (data.client_hello.sni or "").lower()}
+        if self.service is None or not named & self.service.routes.hosts:
+            data.ignore_connection = True
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
         address = data.server.address
@@ -317,6 +327,18 @@ def _is_own(flow: http.HTTPFlow) -> bool:
         return True
     host, port, *_ = flow.client_conn.sockname
     return flow.request.port == port and flow.request.host in (host, *LOOPBACK)
+
+
+def _named_host(flow: http.HTTPFlow) -> str:
+    """Host of a forward-proxied request; the name in the TLS hello where it goes to an address."""
+    host, sni = flow.request.host, flow.client_conn.sni
+    if sni:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return host.lower()
+        return sni.lower()
+    return host.lower()
 
 
 async def _is_this_machine(host: str, client: Client) -> bool:
