@@ -8,6 +8,7 @@ import sys
 from addons import settings_layers
 from addons.settings import is_loopback
 from replay.cli.failure import USAGE, CommandFailed
+from replay.cli.proxy import check_port
 
 
 def serve_sandbox(host: str, port: int, tls_port: int) -> None:
@@ -25,6 +26,9 @@ def serve_sandbox(host: str, port: int, tls_port: int) -> None:
     except settings_layers.SettingsError as error:
         raise CommandFailed(str(error), USAGE) from None
 
+    check_port(host, port, "--port")
+    check_port(host, tls_port, "--tls-port")
+
     def ready(sandbox: Sandbox) -> None:
         sys.stdout.write(
             f"sandbox ready: {sandbox.http_url} (HTTP/1.1), {sandbox.https_url} (TLS, HTTP/2)\n"
@@ -41,4 +45,4 @@ def serve_sandbox(host: str, port: int, tls_port: int) -> None:
     except OSError as error:
         raise CommandFailed(f"the sandbox cannot start: {error}") from None
     except KeyboardInterrupt:
-        return
+        sys.stdout.write("\n")  # below the ^C that the terminal shows

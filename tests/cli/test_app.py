@@ -168,12 +168,3 @@ def test_an_unknown_client_is_told_which_there_are(floway) -> None:
     code, _, err = floway("clients", "nobody")
     assert code == 2
     assert "there are: openai, opencode, codex, claude" in err
-
-
-# --- sandbox -------------------------------------------------------------------------------------
-
-
-def test_the_sandbox_stays_on_this_machine(floway) -> None:
-    code, _, err = floway("sandbox", "--host", "0.0.0.0")
-    assert code == 2
-    assert "loopback addresses only" in err
