@@ -111,7 +111,9 @@ class Replan:
     """Set while the driver waits; called when the client leaves."""
 
 
-_drivers: weakref.WeakKeyDictionary[http.HTTPFlow, Driver] = weakref.WeakKeyDictionary()
+_DRIVER = "floway_driver"
+"""Attribute of a flow. (A weak dictionary would keep a flow that its driver knows for ever.)"""
+
 _origin_form: weakref.WeakSet[http.HTTPFlow] = weakref.WeakSet()
 
 
@@ -125,12 +127,13 @@ def drive(flow: http.HTTPFlow, driver: Driver) -> None:
 
     The request's body is kept for further attempts, so ``flow.request.stream`` stays off.
     """
-    _drivers[flow] = driver
+    vars(flow)[_DRIVER] = driver
 
 
 def driver_of(flow: http.HTTPFlow) -> Driver | None:
     """Who decides about ``flow``; None for traffic that floway leaves alone."""
-    return _drivers.get(flow)
+    found: Driver | None = vars(flow).get(_DRIVER)
+    return found
 
 
 def mark_origin_form(flow: http.HTTPFlow) -> None:

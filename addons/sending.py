@@ -77,14 +77,15 @@ class Sending:
     def cancels(self) -> bool:
         """Whether the upstream is to be told that nobody waits for the answer any more.
 
-        An HTTP/2 stream whose answer has ended may still be sending its request; one that is
-        closed ignores the cancellation. What waits in the queue has not been sent at all.
+        Also when an answer ended before its request did: an HTTP/1 connection must not be used
+        again then, and an HTTP/2 stream is still open. (One that is closed ignores the
+        cancellation.) What waits in the queue has not been sent at all.
         """
-        if self.connection not in self._http.connections:
-            return False
+        if self.connection.state is ConnectionState.CLOSED:
+            return False  # closed twice, a connection may lose its handler and stay open
         client = self._http2_client()
         if client is None:
-            return not self.ended
+            return not self.ended or _backlog(self._http, self.connection) > 0
         return client.stream_queue.pop(self.id, None) is None
 
     @property
@@ -95,8 +96,8 @@ class Sending:
 
     @property
     def stranded(self) -> bool:
-        """Whether it waits for that on a connection that is over; mitmproxy tells nobody."""
-        return not self.connection.connected and self.queued
+        """Whether its connection is over without a word: mitmproxy forgets those in the queue."""
+        return not self.ended and self.connection.timestamp_end is not None
 
     def _http2_client(self) -> Http2Client | None:
         """The end of an upstream connection's stack of layers (TLS, …), if it speaks HTTP/2."""
@@ -168,9 +169,9 @@ def opening_connection(http: HttpLayer, wanted: GetHttpConnection) -> Connection
 def forget_dead(http: HttpLayer) -> None:
     """Forget upstream connections that are over, and what went wrong with them.
 
-    mitmproxy keeps every connection for as long as the client stays, and answers later requests
-    with an old connect error. One whose end its layers have still to be told stays known, but
-    without its error. Foreign flows' connections are left alone.
+    mitmproxy keeps every connection for as long as the client stays (in a tunnel, twice), and
+    answers later requests with an old connect error. One whose end its layers have still to be
+    told stays known, but without its error. Foreign flows' connections are left alone.
     """
     for connection in list(http.connections):
         if not isinstance(connection, Server) or not isinstance(connection.address, Origin):
@@ -180,7 +181,9 @@ def forget_dead(http: HttpLayer) -> None:
             never_open = connection.timestamp_tcp_setup is None
             waited_for = connection in http.waiting_for_establishment
             if connection.timestamp_end is not None or (never_open and not waited_for):
-                del http.connections[connection]
+                for around in http.context.layers:
+                    if isinstance(around, HttpLayer):
+                        around.connections.pop(connection, None)
 
 
 def unsent_bytes(http: HttpLayer, stream_id: int) -> int:
@@ -189,14 +192,19 @@ def unsent_bytes(http: HttpLayer, stream_id: int) -> int:
     Two places: HTTP/2 keeps what its flow control does not let go yet, the transport what the
     socket does not take.
     """
-    client = http.context.client
-    size = 0
-    side = http.connections.get(client)
+    size = _backlog(http, http.context.client)
+    side = http.connections.get(http.context.client)
     if isinstance(side, Http2Server):
         size += sum(len(part.data) for part in side.h2_conn.stream_buffers.get(stream_id, ()))
-    server = ctx.master.addons.get("proxyserver")
-    handler = server.connections.get(client.id) if isinstance(server, Proxyserver) else None
-    io = handler.transports.get(client) if handler is not None else None
-    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
-        size += io.writer.transport.get_write_buffer_size()
     return size
+
+
+def _backlog(http: HttpLayer, connection: Connection) -> int:
+    """Bytes that the socket of a client's, or of one of its upstreams, has not taken yet."""
+    server = ctx.master.addons.get("proxyserver")
+    handlers = server.connections if isinstance(server, Proxyserver) else {}
+    handler = handlers.get(http.context.client.id)
+    io = None if handler is None else handler.transports.get(connection)
+    if io is None or not isinstance(io.writer, asyncio.StreamWriter):
+        return 0
+    return io.writer.transport.get_write_buffer_size()

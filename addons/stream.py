@@ -147,7 +147,6 @@ class AttemptStream(IntakeStream):
         killed = yield from super().check_killed(emit_error_hook)
         driver = self.driver
         if killed and driver is not None:
-            yield from self._abandon()
             if driver.production is not None:
                 driver.production.cancel()
             yield layers.DropStream(self.stream_id)
@@ -345,7 +344,9 @@ class AttemptStream(IntakeStream):
         assert driver is not None
         if self.server_state == self.state_hold_response:
             yield from self._settle(Ended.WAITED)
-        elif sending is not None and sending.queued and not sending.stranded:
+        elif sending is not None and sending.stranded:
+            yield from self._broken("the connection was lost")
+        elif sending is not None and sending.queued:
             yield from self._deadline.start(driver.header_seconds)
         else:
             yield from self._broken(f"no response headers within {driver.header_seconds:g} s")

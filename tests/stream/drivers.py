@@ -35,6 +35,7 @@ class Wishes:
     Attributes:
         targets: of the first attempt, the second, …; the last one serves all further ones.
         at_once: give a refused answer up at its headers, not at its end.
+        give_broken: broken answers are given as far as they came.
         collect: answers are collected whole (``flow.response.stream`` stays off).
         planning: awaited in the ``request`` hook; ``replanning``: in ``replan``.
         produce: makes the body of a produced answer, in the place of a first attempt.
@@ -45,6 +46,7 @@ class Wishes:
     max_attempts: int = 4
     at_once: bool = False
     collect: bool = False
+    give_broken: bool = False
     hold_bytes: int = 64 * 1024
     hold_seconds: float = 10.0
     header_seconds: float = 10.0
@@ -115,7 +117,10 @@ class ScriptedDriver:
         status = None if response is None else response.status_code
         content = b"".join(body)
         self.judged.append(Judged(ended, status, content, error))
-        if status is None or ended is Ended.BROKEN:
+        if ended is Ended.BROKEN and self.wishes.give_broken:
+            self.committed = status is not None
+            return Step.COMMIT
+        if ended is Ended.BROKEN:
             return Step.REPLAN
         if status in REFUSED:
             if ended is Ended.OPEN and not self.wishes.at_once:

@@ -11,6 +11,7 @@ from tests.stream.clients import Answer, Client
 from tests.stream.conftest import COMBINATIONS, MakeUpstream, Proxy, until
 from tests.stream.upstreams import (
     Framing,
+    Http1Received,
     Received,
     Upstream,
     break_off,
@@ -348,3 +349,65 @@ async def test_killed_by_another_addon(proxy: Proxy, client: Client, upstream: U
     if client.http2:
         upstream.answers(succeed())
         assert_clean(await client.ask())
+
+
+@pytest.mark.parametrize("framing", ["length", "until-close"])
+async def test_answer_before_the_request_was_read(
+    proxy: Proxy, client: Client, upstream: Upstream, framing: Framing
+) -> None:
+    """Nobody reads the first request's body: the next one does not queue up behind it."""
+    body = b"x" * 6_000_000
+    upstream.early = refuse(429, b"quota", framing)
+
+    async def release() -> None:
+        await proxy.gateway.hook("floway_replan")
+        upstream.early = None
+
+    proxy.wishes.replanning = lambda _: release()
+    assert_clean(await client.ask(body=body))
+    first, second = upstream.seen
+    assert second.body == body
+    if isinstance(first, Http1Received):
+        first.read_on()
+    await asyncio.wait_for(first.gone.wait(), 3)
+    proxy.wishes.replanning = None
+    assert_clean(await client.ask(body=b"small"))
+
+
+async def test_committed_answer_before_the_request_was_read(
+    proxy: Proxy, client: Client, upstream: Upstream
+) -> None:
+    upstream.early = succeed(b"output", framing="length")
+    assert_clean(await client.ask(body=b"x" * 6_000_000), b"output")
+    (first,) = upstream.seen
+    if isinstance(first, Http1Received):
+        first.read_on()
+    await asyncio.wait_for(first.gone.wait(), 3)
+    upstream.early = None
+    assert_clean(await client.ask(body=b"small"))
+
+
+@pytest.mark.parametrize("collect", [False, True])
+async def test_broken_answer_that_the_driver_gives(
+    proxy: Proxy, client: Client, upstream: Upstream, collect: bool
+) -> None:
+    """A verdict on a broken answer may be that the client gets what there is of it."""
+    proxy.wishes.give_broken = True
+    proxy.wishes.collect = collect
+    upstream.answers(break_off(b"all there is"), succeed())
+    answer = await client.ask()
+    if collect:
+        assert (answer.status, answer.broken) == (502, "")
+        assert proxy.gateway.drivers[0].replans[-1][1] == b"all there is"
+    else:
+        assert (answer.status, answer.body) == (200, b"all there isevent: error\n\n")
+        assert answer.broken
+    assert len(upstream.seen) == 1
+
+
+async def test_nothing_to_give(proxy: Proxy, client: Client, upstream: Upstream) -> None:
+    """A driver that wants to give an answer that never came is asked for another plan."""
+    proxy.wishes.give_broken = True
+    upstream.answers(reset(), succeed())
+    assert_clean(await client.ask())
+    assert len(upstream.seen) == 2

@@ -375,3 +375,34 @@ async def test_only_those_leave_who_leave(
     for number in (1, 3):
         answer = await calls[number].answer()
         assert (answer.body, answer.broken) == (b"output for /%d" % number, "")
+
+
+@pytest.mark.parametrize("lost", ["closed", "go away"])
+async def test_queue_of_a_lost_connection(
+    proxy: Proxy, make_upstream: MakeUpstream, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """mitmproxy tells a request that waits for a free stream nothing of its connection's end."""
+    monkeypatch.setattr("addons.sending.TICK", 0.05)
+    upstream = await make_upstream("h2")
+    upstream.max_concurrent = 1
+    proxy.aim(upstream)
+    go_on = asyncio.Event()
+
+    async def lose(received: Received) -> None:
+        assert isinstance(received, Http2Received)
+        await go_on.wait()
+        await (received.close() if lost == "closed" else received.go_away())
+
+    first = [succeed(), lose]
+    upstream.script = lambda _: first.pop(0) if first else succeed()
+    client = await proxy.client("h2")
+    await client.ask("/first")
+    calls = [await client.call(f"/{number}", b"x") for number in range(3)]
+    await upstream.arrival(2)
+    await until(lambda: len(proxy.gateway.drivers) == 4, "all have arrived")
+    await until(lambda: proxy.gateway.drivers[-1].attempts == 1, "all were planned")
+    go_on.set()
+    for call in calls:
+        answer = await call.answer()
+        assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")
+    assert upstream.accepted == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,15 @@ async def test_timers_that_fire_late(confdir: Path, make_upstream: MakeUpstream)
                 assert (answer.status, answer.body) == (200, b"output and more")
 
 
+def http_layers(flow: http.HTTPFlow) -> list[HttpLayer]:
+    """The layers that carry a flow: in a tunnel there are two."""
+    return [
+        thing
+        for thing in gc.get_objects()
+        if isinstance(thing, HttpLayer) and thing.context.client is flow.client_conn
+    ]
+
+
 @pytest.mark.parametrize("upstream_kind", ["h1", "h2"])
 async def test_streams_are_forgotten(
     confdir: Path, make_upstream: MakeUpstream, upstream_kind: str
@@ -139,20 +149,56 @@ async def test_streams_are_forgotten(
             lambda: len([n for n, _ in proxy.gateway.hooks if n in ("response", "error")]) == 20,
             "all are over",
         )
-        layers = [
-            thing
-            for thing in gc.get_objects()
-            if isinstance(thing, HttpLayer)
-            and thing.context.client is proxy.gateway.flows[-1].client_conn
-        ]
+        layers = http_layers(proxy.gateway.flows[-1])
         left = [
             stream
-            for http_layer in layers
-            for stream in http_layer.streams.values()
+            for layer in layers
+            for stream in layer.streams.values()
             if isinstance(stream, AttemptStream) and stream.driver is not None
         ]
         assert layers
         assert not left
+
+
+@pytest.mark.parametrize("client_kind", ["h1", "h2"])
+@pytest.mark.parametrize("upstream_kind", ["h1", "h2"])
+async def test_connections_are_forgotten(
+    confdir: Path, make_upstream: MakeUpstream, client_kind: str, upstream_kind: str
+) -> None:
+    """mitmproxy itself remembers every connection for as long as the client stays."""
+    upstream = await make_upstream("h2" if upstream_kind == "h2" else "h1")
+    async with running_proxy(confdir) as proxy:
+        dead = Target("http", 1)
+        proxy.wishes.targets = [dead, Target(upstream.scheme, upstream.port)]
+        client = await proxy.client(client_kind)
+        for _ in range(20):
+            upstream.answers(reset(), succeed())
+            assert (await client.ask()).status == 200
+        layers = http_layers(proxy.gateway.flows[-1])
+        assert len(layers) == (2 if client_kind == "h2" else 1)
+        assert [layer for layer in layers if len(layer.connections) > 5] == []
+
+
+@pytest.mark.parametrize("client_kind", ["h1", "h2"])
+async def test_flows_are_let_go(
+    confdir: Path, make_upstream: MakeUpstream, client_kind: str
+) -> None:
+    """A deadline's timer cannot be stopped, but it does not keep the flow in memory."""
+    upstream = await make_upstream("h2")
+    async with running_proxy(confdir) as proxy:
+        proxy.aim(upstream)
+        client = await proxy.client(client_kind)
+        for _ in range(5):
+            upstream.answers(refuse(), succeed())
+            await client.ask()
+        gateway = proxy.gateway
+        await until(lambda: [n for n, _ in gateway.hooks].count("response") == 5, "five answers")
+        flows = [weakref.ref(flow) for flow in gateway.flows]
+        gateway.flows.clear()
+        gateway.hooks.clear()
+        gateway.drivers.clear()
+        gc.collect()
+        assert sum(flow() is not None for flow in flows) <= 1, "the last one's, at most"
 
 
 async def test_with_all_of_mitmdumps_addons(confdir: Path, make_upstream: MakeUpstream) -> None:

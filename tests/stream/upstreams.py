@@ -33,8 +33,11 @@ class Received(abc.ABC):
     Attributes:
         connection: number of the upstream connection, from 0.
         gone: set when the peer has reset the request or closed the connection.
+        early: it is answered by its head alone, and its body is not read.
         inbox: what came on an HTTP/1.1 connection after the request (WebSocket frames, say).
     """
+
+    early = False
 
     def __init__(self, connection: int, method: str, path: str, headers: Headers) -> None:
         self.connection = connection
@@ -92,6 +95,7 @@ class Upstream:
     Attributes:
         seen: all requests in the order in which they were complete.
         script: says how a request is answered.
+        early: answers requests by their head alone; their bodies are not read then.
         open: upstream connections that are open now.
     """
 
@@ -100,6 +104,7 @@ class Upstream:
         self.scheme = "http" if kind == "h1" else "https"
         self.seen: list[Received] = []
         self.script: Callable[[Received], Behaviour] = lambda _: succeed()
+        self.early: Behaviour | None = None
         self.max_concurrent: int | None = None
         self.accepted = 0
         self.open = 0
@@ -143,17 +148,17 @@ class Upstream:
             await asyncio.wait_for(self._news.wait_for(lambda: len(self.seen) >= count), 5)
         return self.seen[count - 1]
 
-    def run(self, received: Received) -> None:
+    def run(self, received: Received, behaviour: Behaviour | None = None) -> None:
         self.seen.append(received)
-        task = asyncio.create_task(self._answer(received))
+        task = asyncio.create_task(self._answer(received, behaviour))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, received: Received) -> None:
+    async def _answer(self, received: Received, behaviour: Behaviour | None) -> None:
         async with self._news:
             self._news.notify_all()
         try:
-            await self.script(received)(received)
+            await (behaviour or self.script(received))(received)
         except (ConnectionError, ssl.SSLError, h2.exceptions.ProtocolError):
             await asyncio.wait_for(received.gone.wait(), 3)  # the peer went away while we wrote
         except Exception as error:  # noqa: BLE001 - shown by the fixture at the end of the test
@@ -200,6 +205,8 @@ class Http1Side:
         """HTTP/1.1 servers wait."""
 
     def feed(self, data: bytes) -> None:
+        if self._current is not None and self._current.early:
+            return
         if self._current is not None and not self._current.answered:
             self._current.inbox.put_nowait(data)
             return
@@ -214,6 +221,12 @@ class Http1Side:
                     [(k.decode(), v.decode()) for k, v in event.headers.raw_items()],
                     self._writer,
                 )
+                if self._upstream.early is not None:
+                    self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+                    self._current, self._reading = self._reading, None
+                    self._current.early = True
+                    self._upstream.run(self._current, self._upstream.early)
+                    return
             elif isinstance(event, h11.Data):
                 assert self._reading is not None
                 self._reading.body += bytes(event.data)
@@ -247,6 +260,10 @@ class Http1Received(Received):
         super().__init__(connection, method, path, headers)
         self.writer = writer
         self._framing: Framing = "chunked"
+
+    def read_on(self) -> None:
+        """Notice what became of the connection, after an early answer."""
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
 
     async def raw(self, data: bytes) -> None:
         self.writer.write(data)
@@ -317,7 +334,7 @@ class Http2Side:
                 case h2.events.RequestReceived():
                     pairs = [(k.decode(), v.decode()) for k, v in event.headers]
                     pseudo = {k: v for k, v in pairs if k.startswith(":")}
-                    self._streams[event.stream_id] = Http2Received(
+                    stream = self._streams[event.stream_id] = Http2Received(
                         self._number,
                         pseudo[":method"],
                         pseudo[":path"],
@@ -325,6 +342,11 @@ class Http2Side:
                         self,
                         event.stream_id,
                     )
+                    if self._upstream.early is not None:
+                        stream.early = True
+                        self._upstream.run(stream, self._upstream.early)
+                case h2.events.DataReceived() if stream is not None and stream.early:
+                    self.h2.increment_flow_control_window(event.flow_controlled_length)
                 case h2.events.DataReceived() if stream is not None:
                     stream.body += event.data
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
