@@ -57,13 +57,29 @@ def _make(level: str) -> None:
     if _stamp() == [UNFINISHED] or moved or not _works():
         _remove()
     uv = _uv()
-    if VENV.exists():  # one that someone made by hand, or for an older uv.lock
-        if _install(uv, level):
-            return
-        _say("the environment that is there cannot be used; making a new one")
-        _remove()
-    if not _install(uv, level):
-        raise CannotMake("could not install the packages of uv.lock; the reason is above")
+    if VENV.exists() and _install(uv, level):  # made by hand, or for an older uv.lock
+        return
+    previous = _set_aside()
+    try:
+        if not _install(uv, level):
+            raise CannotMake("could not install the packages of uv.lock; the reason is above")
+    except BaseException:
+        if previous:  # no worse than before: it may be only the network
+            _remove()
+            previous.rename(VENV)
+        raise
+    if previous:
+        shutil.rmtree(previous)
+
+
+def _set_aside() -> Path | None:
+    """Move an environment that could not be completed out of the way."""
+    if not VENV.exists():
+        return None
+    _say("the environment that is there cannot be completed; making a new one")
+    previous = VENV.with_name(".venv.previous")
+    shutil.rmtree(previous, ignore_errors=True)
+    return VENV.rename(previous)
 
 
 def _install(uv: str | None, level: str) -> bool:
@@ -83,23 +99,25 @@ def _by_uv(uv: str, level: str) -> bool:
     }
     environment.pop("VIRTUAL_ENV", None)
     python = ["--python", sys.executable]
-    if not VENV.exists() and not _run([uv, "venv", "--quiet", *python, str(VENV)], environment):
-        return False
-    _write_stamp(f"{UNFINISHED}\n")
+    if not VENV.exists():
+        if not _run([uv, "venv", "--quiet", *python, str(VENV)], environment):
+            return False
+        _write_stamp(f"{UNFINISHED}\n")
     groups = ["--group", "dev"] if level == "dev" else ["--no-dev"]
     sync = [uv, "sync", "--quiet", "--frozen", "--inexact", *python, *groups]
     return _run(sync, environment) and _works()
 
 
 def _by_pip(level: str) -> bool:
-    if not _has_pip():
-        _remove()
+    if not VENV.exists():
         if not _run([sys.executable, "-I", "-m", "venv", str(VENV)]):
             raise CannotMake(
                 f"{sys.executable} cannot make environments; install its venv package "
                 f"(Debian: apt install python3.{sys.version_info.minor}-venv), or uv"
             )
-    _write_stamp(f"{UNFINISHED}\n")
+        _write_stamp(f"{UNFINISHED}\n")
+    if not _has_pip():
+        return False
     groups = ["dev"] if level == "dev" else []
     # PIP_USER, or its like in pip.conf, is refused inside an environment.
     environment = {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

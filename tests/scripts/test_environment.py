@@ -223,8 +223,9 @@ class Installer:
     def __call__(self, uv: str | None, level: str) -> bool:
         self.levels.append(level)
         self.found.append(self.maker.VENV.exists())
-        working(self.maker.PYTHON.parent, "python")
-        self.maker._write_stamp(f"{self.maker.UNFINISHED}\n")
+        if not self.maker.VENV.exists():
+            working(self.maker.PYTHON.parent, "python")
+            self.maker._write_stamp(f"{self.maker.UNFINISHED}\n")
         return len(self.levels) > self.failures
 
 
@@ -288,6 +289,19 @@ def test_one_that_cannot_be_completed_is_made_from_nothing(
     monkeypatch.setattr(maker, "_install", installer := Installer(maker, failures=1))
     assert maker.main("run", "key") == 0
     assert installer.found == [True, False]
+    assert not maker.VENV.with_name(".venv.previous").exists()
+
+
+def test_without_network_the_environment_that_was_there_stays(
+    maker: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maker, "_install", Installer(maker))
+    maker.main("run", "old")
+    (maker.VENV / "mine").touch()
+    monkeypatch.setattr(maker, "_install", Installer(maker, failures=9))
+    assert maker.main("run", "new") == 1
+    assert maker._stamp()[0] == "old"
+    assert (maker.VENV / "mine").exists()
 
 
 def test_tools_that_are_there_are_kept_up_to_date(
