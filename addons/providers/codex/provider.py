@@ -10,7 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from addons.accounts.model import Account
@@ -19,16 +19,18 @@ from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.routes import Route
 from addons.front.sse import ServerEvent, event_type
-from addons.providers.codex import frames, roster, verdicts
+from addons.providers.codex import frames, roster, seals, verdicts
 from addons.providers.codex.catalogue import Catalogue
-from addons.providers.codex.classification import after_refresh
+from addons.providers.codex.classification import after_refresh, client_error
 from addons.providers.codex.environment import detect
 from addons.providers.codex.identity import Identity, resolve
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.lineage import Lineages
 from addons.providers.codex.parameters import LearnedParameters
 from addons.providers.codex.planning import Caller, Planner, Shaped
+from addons.providers.codex.refusals import Refusal, from_answer, from_event
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
+from addons.providers.codex.seals import Seals, readable_body, sealed_content, sealed_reasoning
 from addons.providers.codex.shape import prefix_key
 from addons.providers.codex.side import accounts_check, models_answer
 from addons.providers.codex.upstream import Upstream
@@ -41,6 +43,7 @@ from addons.providers.codex.usage import (
 from addons.providers.contract import (
     Answer,
     Commit,
+    Fail,
     Forward,
     NextAccount,
     Outcome,
@@ -57,6 +60,9 @@ logger = logging.getLogger(__name__)
 
 NAME = "codex"
 PARAMETERS = "codex.parameters"
+
+SEALED_ITEM = "response.output_item.done"
+"""The event that brings an item's encrypted content."""
 
 
 @dataclass(slots=True)
@@ -101,6 +107,9 @@ class CodexProvider:
             "response.queued",
             "codex.rate_limits",
             "error",
+            SEALED_ITEM,
+            "response.metadata",
+            "codex.response.metadata",
         }
     )
 
@@ -122,6 +131,7 @@ class CodexProvider:
         self._lineages = Lineages()
         self._mint = Mint()
         self._parameters = LearnedParameters()
+        self._seals = Seals()
         self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
         self._planner = Planner(upstream, settings.profile, detect())
         self._installations: dict[str, str] = {}
@@ -181,12 +191,12 @@ class CodexProvider:
             case "model":
                 assert exchange.turn is not None
                 models = await self._catalogue.refreshed(lambda: self._planner.models(account))
+                body = readable_body(exchange.turn.body, account.handle, self._seals)
                 progress.shaped = shaped = self._planner.shape(
-                    exchange.turn.body, progress.identity, self._parameters, models, now
+                    body, progress.identity, self._parameters, models, now
                 )
-                request = self._planner.turn(
-                    shaped, progress.identity, self._caller(exchange, account)
-                )
+                identity = self._readable(progress.identity, account)
+                request = self._planner.turn(shaped, identity, self._caller(exchange, account))
                 self._lineages.remember(progress.identity.session_id, progress.identity.strand(now))
             case "model_socket":
                 progress.handshake = progress.identity
@@ -202,6 +212,13 @@ class CodexProvider:
             case _:
                 request = self._planner.side(exchange, self._caller(exchange, account))
         return Forward(request, account.label, self._summary(progress))
+
+    def _readable(self, identity: Identity, account: Account) -> Identity:
+        """Without a turn state that another account was given."""
+        state = identity.turn_state
+        if state is None or self._seals.readable(state, account.handle):
+            return identity
+        return replace(identity, turn_state=None)
 
     def _caller(self, exchange: Exchange, account: Account) -> Caller:
         installation = self._installations.get(account.handle) or self._installations.setdefault(
@@ -300,6 +317,8 @@ class CodexProvider:
             progress.headers_read = True
             headers = header_map(answer.headers)
             self._catalogue.announced(headers.get("x-models-etag"))
+            if state := headers.get("x-codex-turn-state"):
+                self._seals.made(state, account.handle)
             if (quota := quota_from_headers(headers, now)) is not None:
                 account.quota = quota
         if exchange.route.kind == "passthrough":
@@ -312,7 +331,7 @@ class CodexProvider:
             progress.refused = path
             return True
 
-        return verdicts.judge(
+        verdict = verdicts.judge(
             answer,
             model=progress.model,
             now=now,
@@ -320,6 +339,18 @@ class CodexProvider:
             learnable=learnable,
             scan=progress.scan,
         )
+        if isinstance(verdict, Fail) and answer.status is not None and progress.shaped is not None:
+            refusal = from_answer(answer.status, answer.headers, answer.body, now)
+            if self._unsealed(refusal, progress.shaped, account):
+                error = client_error(refusal, model=progress.model, now=now)
+                return SameAccount("reasoning of another account", error)
+        return verdict
+
+    def _unsealed(self, refusal: Refusal | None, sent: Shaped, account: Account) -> bool:
+        """Whether the account can't read reasoning, which the next request leaves out."""
+        if refusal is None or seals.REFUSED not in refusal.words:
+            return False
+        return self._seals.refused(sealed_reasoning(sent.content), account.handle)
 
     def explain(
         self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
@@ -339,6 +370,10 @@ class CodexProvider:
             if quota is not None and progress.account is not None:
                 progress.account.quota = quota
             return
+        if progress.account is not None:
+            made = sealed_content(event) or frames.turn_state(event)
+            if made is not None:
+                self._seals.made(made, progress.account.handle)
         response = event.get("response")
         if isinstance(response, dict) and kind in ("response.completed", "response.incomplete"):
             exchange.usage = token_usage(response)
@@ -373,8 +408,9 @@ class CodexProvider:
             mint=self._mint,
             stored=self._lineages,
         ).on_connection(progress.handshake or progress.identity)
+        identity = self._readable(identity, account)
         shaped = self._planner.shape(
-            create.body,
+            readable_body(create.body, account.handle, self._seals),
             identity,
             self._parameters,
             self._catalogue.models,
@@ -401,9 +437,14 @@ class CodexProvider:
         now = self._clock()
         account = progress.account
         self.observe(exchange, event)
+        if kind == SEALED_ITEM:
+            progress.output = True
+            return text
         changed = self.restore(exchange, event)
         verdict = verdicts.judge_frame(event, model=progress.model, now=now, output=progress.output)
         if account is not None:
+            if verdict is not None and progress.shaped is not None:
+                self._unsealed(from_event(event, now), progress.shaped, account)
             if isinstance(verdict, NextAccount):
                 self._cool(account, progress.model, verdict, now)
             elif kind == "response.completed":
