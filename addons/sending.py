@@ -78,15 +78,17 @@ class Sending:
         """Whether the upstream is to be told that nobody waits for the answer any more.
 
         Also when an answer ended before its request did: an HTTP/1 connection must not be used
-        again then, and an HTTP/2 stream is still open. (One that is closed ignores the
-        cancellation.) What waits in the queue has not been sent at all.
+        again then, and an HTTP/2 stream is still open. What waits in the queue has not been
+        sent at all, and is taken out of it.
         """
         if self.connection.state is ConnectionState.CLOSED:
             return False  # closed twice, a connection may lose its handler and stay open
         client = self._http2_client()
         if client is None:
             return not self.ended or _backlog(self._http, self.connection) > 0
-        return client.stream_queue.pop(self.id, None) is None
+        client.stream_queue.pop(self.id, None)
+        sent_as = client.our_stream_id.get(self.id)
+        return sent_as is not None and not client.is_closed(sent_as)
 
     @property
     def queued(self) -> bool:
@@ -105,6 +107,35 @@ class Sending:
         while found is not None and not isinstance(found, Http2Client):
             found = getattr(found, "child_layer", None)
         return found
+
+
+class Held:
+    """What has come of an answer that the client has not seen.
+
+    Attributes:
+        size: bytes of its body.
+    """
+
+    def __init__(self) -> None:
+        self._events: list[HttpEvent] = []
+        self.size = 0
+
+    def add(self, event: HttpEvent) -> None:
+        self._events.append(event)
+        if isinstance(event, ResponseData):
+            self.size += len(event.data)
+
+    def body(self) -> list[bytes]:
+        return [event.data for event in self._events if isinstance(event, ResponseData)]
+
+    def release(self) -> list[HttpEvent]:
+        """The events, with the data in one piece: one write to the client instead of many."""
+        events, body = self._events, self.body()
+        self._events, self.size = [], 0
+        if len(body) < 2:
+            return events
+        whole = ResponseData(events[0].stream_id, b"".join(body))
+        return [whole, *(event for event in events if not isinstance(event, ResponseData))]
 
 
 class Deadline:
@@ -144,15 +175,23 @@ class Deadline:
         """Let timers that fire later find nobody, so that they do not keep a flow in memory."""
         for timer in self._timers:
             if timer in http.command_sources:
-                http.command_sources[timer] = _Nobody(http.context.fork())
+                http.command_sources[timer] = _NOBODY
         self._timers.clear()
 
 
 class _Nobody(layer.Layer):
-    """Receives what nobody waits for."""
+    """Takes the timers of streams that wait for nothing."""
 
-    def _handle_event(self, event: events.Event) -> Commands:
+    def __init__(self) -> None:
+        """Without a context: it is part of no connection."""
+
+    def handle_event(self, event: events.Event) -> Commands:
         yield from ()
+
+    _handle_event = handle_event
+
+
+_NOBODY = _Nobody()
 
 
 def opening_connection(http: HttpLayer, wanted: GetHttpConnection) -> Connection | None:

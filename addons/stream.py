@@ -50,16 +50,13 @@ from mitmproxy.proxy.layers.http import (
     ResponseTrailers,
     SendHttp,
 )
-from mitmproxy.proxy.layers.http._hooks import (
-    HttpErrorHook,
-    HttpResponseHeadersHook,
-)
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
 from addons.driver import Driver, Origin, Replan, Step
 from addons.intake import IntakeStream, bounded
 from addons.production import Production
 from addons.providers.contract import Ended
-from addons.sending import Deadline, Sending, forget_dead, opening_connection, unsent_bytes
+from addons.sending import Deadline, Held, Sending, forget_dead, opening_connection, unsent_bytes
 from addons.tunnel import FRAME_BYTES, ClosingWebsocketLayer
 
 type Commands = layer.CommandGenerator[None]
@@ -84,8 +81,7 @@ class AttemptStream(IntakeStream):
 
     def __init__(self, context: Context, stream_id: int) -> None:
         super().__init__(context, stream_id)
-        self._held: list[HttpEvent] = []
-        self._held_bytes = 0
+        self._held = Held()
         self._committed = False
         self._headers_sent = False
         self._sending: Sending | None = None
@@ -223,22 +219,18 @@ class AttemptStream(IntakeStream):
 
     def state_hold_response(self, event: HttpEvent) -> Commands:
         """The answer's bytes are kept until there is a verdict."""
-        self._held.append(event)
+        self._held.add(event)
         if isinstance(event, ResponseEndOfMessage):
             yield from self._settle(Ended.COMPLETE)
         elif isinstance(event, ResponseData):
-            self._held_bytes += len(event.data)
             driver = self.driver
-            full = driver is not None and self._held_bytes >= driver.hold_bytes
+            full = driver is not None and self._held.size >= driver.hold_bytes
             yield from self._settle(Ended.WAITED if full else Ended.OPEN)
-
-    def _body(self) -> list[bytes]:
-        return [event.data for event in self._held if isinstance(event, ResponseData)]
 
     def _settle(self, ended: Ended, error: str = "") -> Commands:
         driver = self.driver
         assert driver is not None
-        step = driver.judge(ended, self._body(), error)
+        step = driver.judge(ended, self._held.body(), error)
         if step is Step.HOLD and ended is Ended.OPEN:
             return
         if step is Step.REPLAN or self.flow.response is None:
@@ -254,7 +246,7 @@ class AttemptStream(IntakeStream):
 
     def _commit(self, ended: Ended, error: str) -> Commands:
         self._committed = True
-        held, self._held = self._held, []
+        held = self._held.release()
         headers_only = ended is Ended.COMPLETE and not held
         assert self.flow.response
         yield HttpResponseHeadersHook(self.flow)
@@ -265,7 +257,7 @@ class AttemptStream(IntakeStream):
             self._headers_sent = True
         else:
             self.server_state = self.state_consume_response_body
-        for event in _joined(held):
+        for event in held:
             yield from self.server_state(event)
         if ended is Ended.BROKEN:
             yield from self.handle_protocol_error(
@@ -274,8 +266,8 @@ class AttemptStream(IntakeStream):
 
     def _replan(self, driver: Driver, ended: Ended, error: str) -> Commands:
         """Give the answer up; then do what the driver says, until something is sent or given."""
-        body = b"".join(self._body()) or bytes(self.response_body_buf)
-        self._held, self._held_bytes, self._committed = [], 0, False
+        body = b"".join(self._held.body()) or bytes(self.response_body_buf)
+        self._held, self._committed = Held(), False
         self.response_body_buf.clear()
         self.server_state = self.state_errored
         yield from self._abandon()
@@ -438,30 +430,6 @@ class AttemptStream(IntakeStream):
         self._handle_event = self.passthrough  # type: ignore[method-assign]
         yield from self.child_layer.handle_event(events.Start())
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-
-
-class _Nobody(layer.Layer):
-    """Takes the timers of streams that wait for nothing."""
-
-    def __init__(self) -> None:
-        """Without a context: it is part of no connection."""
-
-    def handle_event(self, event: events.Event) -> Commands:
-        yield from ()
-
-    _handle_event = handle_event
-
-
-_NOBODY = _Nobody()
-
-
-def _joined(held: list[HttpEvent]) -> list[HttpEvent]:
-    """Held events with their data in one piece: one write to the client instead of many."""
-    data = [event for event in held if isinstance(event, ResponseData)]
-    if len(data) < 2:
-        return held
-    first = ResponseData(data[0].stream_id, b"".join([event.data for event in data]))
-    return [first, *(event for event in held if not isinstance(event, ResponseData))]
 
 
 def install(oversized_head: bytes) -> Callable[[], None]:

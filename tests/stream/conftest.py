@@ -32,6 +32,7 @@ from mitmproxy.addons import (
 from mitmproxy.master import Master
 
 from addons.stream import install
+from tests.stream.behaviours import succeed
 from tests.stream.clients import Client, Http1Client, Http2Client
 from tests.stream.drivers import ScriptedGateway, Target, Wishes
 from tests.stream.upstreams import Kind, Upstream
@@ -217,6 +218,7 @@ async def make_upstream(certificate: Path) -> AsyncIterator[MakeUpstream]:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
         upstream = Upstream(kind, context)
+        upstream.answers(succeed())
         await upstream.start()
         made.append(upstream)
         return upstream

@@ -7,13 +7,7 @@ import asyncio
 import pytest
 
 from addons.providers.contract import Ended
-from tests.stream.clients import Answer, Client
-from tests.stream.conftest import COMBINATIONS, MakeUpstream, Proxy, until
-from tests.stream.upstreams import (
-    Framing,
-    Http1Received,
-    Received,
-    Upstream,
+from tests.stream.behaviours import (
     break_off,
     close,
     refuse,
@@ -23,6 +17,9 @@ from tests.stream.upstreams import (
     stall,
     succeed,
 )
+from tests.stream.clients import Answer, Client
+from tests.stream.conftest import COMBINATIONS, MakeUpstream, Proxy, until
+from tests.stream.upstreams import Framing, Http1Received, Received, Upstream
 
 pytestmark = pytest.mark.parametrize(("client_kind", "upstream_kind"), COMBINATIONS)
 

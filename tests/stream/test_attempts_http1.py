@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from addons.providers.contract import Ended
+from tests.stream.behaviours import refuse, succeed
 from tests.stream.conftest import MakeUpstream, Proxy, running_proxy, until
 from tests.stream.drivers import Target
-from tests.stream.upstreams import Behaviour, Http1Received, Received, refuse, succeed
+from tests.stream.upstreams import Behaviour, Http1Received, Received
 
 CLIENTS = pytest.mark.parametrize("client_kind", ["h1", "h2"])
 

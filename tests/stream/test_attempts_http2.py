@@ -8,16 +8,9 @@ import h2.errors
 import pytest
 
 from addons.providers.contract import Ended
+from tests.stream.behaviours import refuse, reset, silence, stall, succeed
 from tests.stream.conftest import MakeUpstream, Proxy, until
-from tests.stream.upstreams import (
-    Http2Received,
-    Received,
-    refuse,
-    reset,
-    silence,
-    stall,
-    succeed,
-)
+from tests.stream.upstreams import Http2Received, Received
 
 CLIENTS = pytest.mark.parametrize("client_kind", ["h1", "h2"])
 

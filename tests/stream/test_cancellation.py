@@ -7,10 +7,11 @@ import asyncio
 import pytest
 from mitmproxy import http
 
+from tests.stream.behaviours import refuse, silence, stall, succeed
 from tests.stream.clients import Call, Client
 from tests.stream.conftest import MakeUpstream, Proxy, until
 from tests.stream.drivers import Target
-from tests.stream.upstreams import Upstream, refuse, silence, stall, succeed
+from tests.stream.upstreams import Upstream
 
 LEAVING = ["h1", "h2 stream", "h2 connection"]
 

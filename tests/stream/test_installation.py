@@ -15,16 +15,11 @@ from mitmproxy.proxy.layers.http import Http1Server, HttpLayer
 from mitmproxy.tools.dump import DumpMaster
 
 from addons.stream import AttemptStream, install
+from tests.stream.behaviours import break_off, refuse, reset, succeed
 from tests.stream.clients import Http1Client
 from tests.stream.conftest import OVERSIZED, MakeUpstream, running_proxy, until
 from tests.stream.drivers import ScriptedGateway, Target, Wishes
-from tests.stream.upstreams import (
-    Framing,
-    break_off,
-    refuse,
-    reset,
-    succeed,
-)
+from tests.stream.upstreams import Framing
 
 
 def test_uninstall_restores_everything() -> None:

@@ -8,9 +8,9 @@ import pickle
 import pytest
 
 from addons.driver import Origin
+from tests.stream.behaviours import refuse, succeed
 from tests.stream.conftest import MakeUpstream, Proxy
 from tests.stream.drivers import Target
-from tests.stream.upstreams import refuse, succeed
 
 CLIENTS = pytest.mark.parametrize("client_kind", ["h1", "h2"])
 

@@ -8,9 +8,10 @@ import pytest
 from mitmproxy import http
 
 from addons.intake import HEAD_BYTES
+from tests.stream.behaviours import refuse, succeed
 from tests.stream.clients import Http1Client
 from tests.stream.conftest import OVERSIZED, MakeUpstream, Proxy, until
-from tests.stream.upstreams import Upstream, refuse, succeed
+from tests.stream.upstreams import Upstream
 
 CLIENTS = pytest.mark.parametrize("client_kind", ["h1", "h2"])
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from addons.production import HIGH_WATER, Production
+from tests.stream.behaviours import refuse
 from tests.stream.clients import Http1Client, Http2Client
 from tests.stream.conftest import MakeUpstream, Proxy, until
-from tests.stream.upstreams import refuse
 
 CLIENTS = pytest.mark.parametrize("client_kind", ["h1", "h2"])
 

@@ -9,12 +9,7 @@ import pytest
 import wsproto.events
 from mitmproxy import http
 
-from tests.stream.conftest import MakeUpstream, Proxy, until
-from tests.stream.drivers import Target
-from tests.stream.sockets import End, accept, dial
-from tests.stream.upstreams import (
-    Behaviour,
-    Upstream,
+from tests.stream.behaviours import (
     close,
     refuse,
     refuse_without_end,
@@ -23,6 +18,10 @@ from tests.stream.upstreams import (
     stall,
     succeed,
 )
+from tests.stream.conftest import MakeUpstream, Proxy, until
+from tests.stream.drivers import Target
+from tests.stream.sockets import End, accept, dial
+from tests.stream.upstreams import Behaviour, Upstream
 
 DEFLATE = "permessage-deflate"
 
@@ -124,10 +123,9 @@ async def test_upgrade_answered_by_an_ordinary_response(line: Line) -> None:
     assert b"output" in await client.read()
 
 
+@pytest.mark.parametrize("line", ["both"], indirect=True)
 async def test_upgrade_after_requests_over_http2(line: Line) -> None:
     """The same client connection and lane: HTTP/2 for requests, HTTP/1.1 for the socket."""
-    if line.upstream.kind != "both":
-        pytest.skip("HTTP/2 needs TLS")
     line.proxy.wishes.targets = [Target("https", line.upstream.port, "a", http2=True)]
     client = await line.proxy.client("h1")
     assert (await client.ask()).status == 200
