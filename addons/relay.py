@@ -21,14 +21,19 @@ from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.assembly import Assembly
 from addons.front.bodies import IncrementalDecoder
-from addons.front.sse import EventStream, ServerEvent, encode, event_type
+from addons.front.sse import KEEP_ALIVE, EventStream, ServerEvent, encode, event_type
 from addons.providers.contract import Outcome
 from fingerprints.serial import dumps, loads
 
 logger = logging.getLogger(__name__)
 
-TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
+COMPLETED = frozenset({"response.completed", "response.incomplete"})
+FAILED = frozenset({"response.failed", "error"})
+TERMINAL = COMPLETED | FAILED
 """Events after which a Responses stream is over."""
+
+SIGNS_OF_LIFE = frozenset({"keepalive", "ping"})
+"""Events that only say that the upstream is there; in another protocol a comment says it."""
 
 UNFINISHED = "The upstream ended the stream before the response was complete. Try again."
 
@@ -37,17 +42,21 @@ class EventRelay:
     """A committed stream of Responses events, on its way to a client that wants a stream.
 
     Attributes:
-        outcome: COMPLETED or FAILED once the terminal event was seen; None before.
+        outcome: COMPLETED or FAILED once the terminal event was seen; TRUNCATED when the stream
+            ended without one; None before.
     """
 
     def __init__(self, exchange: Exchange, encoding: str = "") -> None:
+        """
+        Raises:
+            ClientError: ``encoding`` (a content-encoding) is not known.
+        """
         assert exchange.renderer is not None
-        self._exchange = exchange
         self._renderer = exchange.renderer
-        self._observed = exchange.provider.observed_events | TERMINAL
+        self._onlooker = _Onlooker(exchange)
         self._events = EventStream()
         self._decoder = IncrementalDecoder(encoding) if encoding else None
-        self._broken = False
+        self._over = False
         self.outcome: Outcome | None = None
 
     def __call__(self, chunk: bytes) -> list[bytes]:
@@ -56,86 +65,103 @@ class EventRelay:
         A list, since an empty *bytes* object would be sent as a chunk of length 0, which ends a
         chunked body.
         """
-        if self._broken:
+        if self._over:
             return []
+        out: list[bytes] = []
         try:
-            if chunk and self._decoder is not None:
-                chunk = self._decoder.feed(chunk)
-                out = self._feed(chunk) if chunk else b""
+            if chunk:
+                self._take(chunk, out)
             else:
-                out = self._feed(chunk) if chunk else self._finish()
+                self._finish(out)
         except ClientError as error:
-            out = self.fail(error)
+            out.append(self.fail(error))
         except Exception:
             logger.exception("an answer could not be relayed")
-            out = self.fail(
-                ClientError(502, "relay_failed", "floway could not read the upstream's stream.")
+            out.append(
+                self.fail(
+                    ClientError(502, "relay_failed", "floway could not read the upstream's stream.")
+                )
             )
-        return [out] if out else []
+        joined = b"".join(out)
+        return [joined] if joined else []
 
     def fail(self, error: ClientError) -> bytes:
-        """Last bytes for a client whose stream cannot go on."""
-        if self._broken or self.outcome is not None:
+        """Last bytes for a client whose stream cannot go on.
+
+        The error is kept from a client that has the end of its response already.
+        """
+        if self._over:
             return b""
-        self._broken = True
-        self.outcome = Outcome.TRUNCATED
-        return self._renderer.failed(error)
+        self._over = True
+        try:
+            if self.outcome is not None:
+                return self._renderer.finish()
+            self.outcome = Outcome.TRUNCATED
+            return self._renderer.failed(error)
+        except Exception:
+            logger.exception("a client could not be told of an error")
+            return b""
 
-    def _feed(self, chunk: bytes) -> bytes:
-        events = self._events.feed(chunk)
-        if self._renderer.passthrough:
-            return b"".join([self._pass(event) for event in events])
-        return b"".join([self._render(event) for event in events])
-
-    def _finish(self) -> bytes:
+    def _take(self, chunk: bytes, out: list[bytes]) -> None:
         if self._decoder is not None:
-            self._decoder.close()
-        last = self._events.close()
-        out = self._pass_all(last) if self._renderer.passthrough else self._render_all(last)
+            chunk = self._decoder.feed(chunk)
+        self._forward(self._events.feed(chunk), out)
+
+    def _finish(self, out: list[bytes]) -> None:
+        self._forward(self._events.close(), out)
         if self.outcome is None:
-            return out + self.fail(ClientError(502, "upstream_truncated", UNFINISHED))
-        return out + self._renderer.finish()
+            if self._decoder is not None:
+                self._decoder.close()  # a cut coding is the better explanation
+            raise ClientError(502, "upstream_truncated", UNFINISHED)
+        self._over = True
+        out.append(self._renderer.finish())
 
-    def _pass_all(self, events: list[ServerEvent]) -> bytes:
-        return b"".join([self._pass(event) for event in events])
-
-    def _render_all(self, events: list[ServerEvent]) -> bytes:
-        return b"".join([self._render(event) for event in events])
+    def _forward(self, events: list[ServerEvent], out: list[bytes]) -> None:
+        step = self._pass if self._renderer.passthrough else self._render
+        for event in events:
+            out.append(step(event))  # noqa: PERF401 - what was rendered before an error counts
 
     def _pass(self, event: ServerEvent) -> bytes:
         kind = event_type(event)
-        if kind in self._observed and (parsed := _object(event.data)) is not None:
-            self._note(kind, parsed)
-            if self._exchange.provider.restore(self._exchange, parsed):
+        if kind in self._onlooker.wanted and (parsed := _object(event.data)) is not None:
+            self._note(kind)
+            if self._onlooker.looks(parsed):
                 data = dumps(parsed)
                 event = ServerEvent(encode(event.event, data), event.event, data)
         return self._renderer.passed(event)
 
     def _render(self, event: ServerEvent) -> bytes:
         if not event.data:
-            return b""
+            return KEEP_ALIVE if event.raw.strip() else b""
         parsed = _object(event.data)
         if parsed is None:
             return b""
         kind = parsed.get("type")
-        if kind in self._observed:
-            self._note(kind, parsed)
+        if not isinstance(kind, str):
+            return b""
+        if kind in SIGNS_OF_LIFE:
+            return KEEP_ALIVE
+        if kind in self._onlooker.wanted:
+            self._note(kind)
+            self._onlooker.looks(parsed)
         return self._renderer.event(parsed)
 
-    def _note(self, kind: str, event: dict[str, Any]) -> None:
-        self._exchange.provider.observe(self._exchange, event)
-        if kind in TERMINAL:
-            failed = kind == "response.failed"
-            self.outcome = Outcome.FAILED if failed else Outcome.COMPLETED
+    def _note(self, kind: str) -> None:
+        if kind in TERMINAL and self.outcome is None:
+            self.outcome = Outcome.FAILED if kind in FAILED else Outcome.COMPLETED
 
 
 class Collector:
-    """The whole stream of a caller that wants one answer."""
+    """The whole stream of a caller that wants one answer.
+
+    Attributes:
+        outcome: set by :meth:`answer`, also when it raises.
+    """
 
     def __init__(self, exchange: Exchange) -> None:
         assert exchange.renderer is not None
-        self._exchange = exchange
         self._renderer = exchange.renderer
+        self._onlooker = _Onlooker(exchange)
         self.outcome: Outcome | None = None
 
     def answer(self, body: bytes) -> bytes:
@@ -144,25 +170,51 @@ class Collector:
         Raises:
             ClientError: the response failed, or the stream ended before its terminal event.
         """
-        exchange, assembly = self._exchange, Assembly()
+        self.outcome = Outcome.TRUNCATED
+        assembly = Assembly()
         stream = EventStream()
         for event in [*stream.feed(body), *stream.close()]:
             parsed = _object(event.data)
             if parsed is None:
                 continue
-            if parsed.get("type") in exchange.provider.observed_events | TERMINAL:
-                exchange.provider.observe(exchange, parsed)
+            kind = parsed.get("type")
+            if isinstance(kind, str) and kind in self._onlooker.wanted:
+                self._onlooker.looks(parsed)
             assembly.feed(parsed)
-        self.outcome = Outcome.FAILED
-        final = {"response": assembly.response()}
-        exchange.provider.restore(exchange, final)
-        whole = self._renderer.whole(final["response"])
+        if assembly.finished:
+            self.outcome = Outcome.FAILED
+        whole = self._renderer.whole(assembly.response())
         self.outcome = Outcome.COMPLETED
         return dumps(whole)
 
 
+class _Onlooker:
+    """Lets the provider see the events that it wants to see.
+
+    What goes wrong there is logged once; the answer goes on as it is.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._complained = False
+        self.wanted = exchange.provider.observed_events | TERMINAL
+
+    def looks(self, event: dict[str, Any]) -> bool:
+        """Show an event; True when the provider changed the response in it."""
+        provider = self._exchange.provider
+        try:
+            provider.observe(self._exchange, event)
+            return provider.restore(self._exchange, event)
+        except Exception:
+            if not self._complained:
+                logger.exception("exchange %s: an event could not be looked at", self._exchange.id)
+            self._complained = True
+            return False
+
+
 def _object(data: bytes) -> dict[str, Any] | None:
-    if not data.startswith(b"{"):
+    """The JSON object in an event's data; None for anything else."""
+    if not data.lstrip().startswith(b"{"):
         return None
     try:
         parsed = loads(data)

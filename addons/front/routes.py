@@ -25,6 +25,8 @@ class Route:
         provider: provider's name, or "" for what floway answers itself.
         upstream: path at the provider; "" keeps the client's path.
         note: one line for ``floway routes``.
+        native: clients of this route speak the provider's own dialect: an upstream's error is
+            given to them as the upstream wrote it, not translated.
     """
 
     host: str | None
@@ -35,6 +37,7 @@ class Route:
     provider: str
     upstream: str = ""
     note: str = ""
+    native: bool = False
 
     def matches(self, method: str, path: str) -> bool:
         """``path`` without its query."""
