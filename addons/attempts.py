@@ -216,6 +216,8 @@ class ExchangeDriver:
     def prepare(self, response: http.Response) -> None:
         """A committed upstream answer, before its head goes to the client."""
         exchange = self.exchange
+        for name in exchange.hidden_headers:
+            response.headers.pop(name, None)
         if response.status_code == 101:
             self._agree_extensions(response)
             return

@@ -45,6 +45,7 @@ class Exchange:
         turn: the model request in neutral form, for ``kind == "model"``.
         state: the provider's own notes; the core never looks inside.
         summary: small JSON for the flow's metadata and comment.
+        hidden_headers: of the upstream's answer, in lower case; the client is not shown them.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Exchange:
     state: Any = None
     summary: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    hidden_headers: set[str] = field(default_factory=set)
 
     @property
     def websocket(self) -> bool:

@@ -106,7 +106,7 @@ class Identity:
             sources={**self.sources, "session_id": "handshake", "thread_id": "handshake"},
         )
 
-    def strand(self, now: float) -> Strand:
+    def strand(self, now: float, model: str = "") -> Strand:
         """What :class:`~.lineage.Lineages` is to remember of this request."""
         return Strand(
             thread_id=self.thread_id,
@@ -117,6 +117,7 @@ class Identity:
             turn_started_ms=self.turn_started_ms,
             window=self.window_number,
             seen=now,
+            model=model,
         )
 
 

@@ -29,6 +29,7 @@ class Strand:
         turn_started_ms: unix milliseconds.
         window: context-window number, one more per compaction.
         seen: unix seconds.
+        model: of the thread's last request, as the caller named it.
     """
 
     thread_id: str
@@ -39,6 +40,7 @@ class Strand:
     turn_started_ms: int
     window: int
     seen: float
+    model: str = ""
 
     def alike(self, signature: Signature) -> bool:
         """Whether a request belongs here: same system prompt, or same first user message.
@@ -94,6 +96,7 @@ class Lineages:
                 opening=strand.opening or known.opening,
                 turn_key=strand.turn_key or known.turn_key,
                 turn_id=strand.turn_id or known.turn_id,
+                model=strand.model or known.model,
             )
         threads[strand.thread_id] = strand
         threads.move_to_end(strand.thread_id)

@@ -185,10 +185,9 @@ class Planner:
         exchange: Exchange,
         identity: Identity,
         caller: Caller,
-        models: Sequence[Model],
+        model: str,
     ) -> UpstreamRequest:
         """The WebSocket handshake; its key is the client's own, which the answer is made for."""
-        model = self.handshake_model(exchange, identity, models)
         roles = self._roles(identity, caller)
         roles |= {
             "model": model,
@@ -297,13 +296,10 @@ class Planner:
         own = exchange.header("originator")
         return own if own in self._surfaces else ORIGINATOR
 
-    def handshake_model(
-        self, exchange: Exchange, identity: Identity, models: Sequence[Model]
-    ) -> str:
-        """The model of a handshake; where it names none, the one that a client would take."""
-        named = identity.metadata.get("model") or hinted_model(exchange)
+    def likely_model(self, models: Sequence[Model]) -> str:
+        """For a handshake that names none: the first model of the list, as a client would take."""
         listed = (model.slug for model in models if model.listed)
-        return str(named or next(listed, self.profile.models[0].match[0]))
+        return next(listed, self.profile.models[0].match[0])
 
     def _request(
         self, made: apply.Assembled, account: Account, *, http2: bool = True
@@ -360,8 +356,10 @@ def sign_in(account: Account) -> SignIn:
     return "api_key" if account.credential.mode == "apikey" else "chatgpt"
 
 
-def hinted_model(exchange: Exchange) -> str:
+def named_model(exchange: Exchange, identity: Identity) -> str:
     """The model that an official client's handshake names, or ""."""
+    if model := identity.metadata.get("model"):
+        return str(model)
     hint = exchange.header("x-codex-routing-hint") or ""
     for part in hint.split(";"):
         name, _, value = part.partition("=")

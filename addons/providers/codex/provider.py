@@ -27,7 +27,7 @@ from addons.providers.codex.identity import Identity, resolve
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.lineage import Lineages
 from addons.providers.codex.parameters import LearnedParameters
-from addons.providers.codex.planning import Caller, Planner, Shaped
+from addons.providers.codex.planning import Caller, Planner, Shaped, named_model
 from addons.providers.codex.refusals import Refusal, from_answer, from_event
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
 from addons.providers.codex.seals import Seals, readable_body, sealed_content, sealed_reasoning
@@ -197,12 +197,12 @@ class CodexProvider:
                 )
                 identity = self._readable(progress.identity, account)
                 request = self._planner.turn(shaped, identity, self._caller(exchange, account))
-                self._lineages.remember(progress.identity.session_id, progress.identity.strand(now))
+                self._remember(progress.identity, now, progress.model)
             case "model_socket":
                 progress.handshake = progress.identity
-                models = await self._catalogue.refreshed(lambda: self._planner.models(account))
+                await self._catalogue.refreshed(lambda: self._planner.models(account))
                 request = self._planner.upgrade(
-                    exchange, progress.identity, self._caller(exchange, account), models
+                    exchange, progress.identity, self._caller(exchange, account), progress.model
                 )
             case "models":
                 models = await self._catalogue.required(lambda: self._planner.models(account))
@@ -212,6 +212,9 @@ class CodexProvider:
             case _:
                 request = self._planner.side(exchange, self._caller(exchange, account))
         return Forward(request, account.label, self._summary(progress))
+
+    def _remember(self, identity: Identity, now: float, model: str) -> None:
+        self._lineages.remember(identity.session_id, identity.strand(now, model))
 
     def _readable(self, identity: Identity, account: Account) -> Identity:
         """Without a turn state that another account was given."""
@@ -243,7 +246,13 @@ class CodexProvider:
             logger.info("exchange %s: %s", exchange.id, note)
         model = exchange.turn.model if exchange.turn is not None else ""
         if exchange.websocket:  # an account that cools for the model is not asked
-            model = self._planner.handshake_model(exchange, identity, self._catalogue.models)
+            model = named_model(exchange, identity)
+            if not model:
+                # The client would take the upstream's word on the model for a change of it.
+                exchange.hidden_headers.add("openai-model")
+                known = self._lineages.thread(identity.session_id, identity.thread_id)
+                model = known.model if known is not None else ""
+            model = model or self._planner.likely_model(self._catalogue.models)
         progress = exchange.state = Progress(identity, model)
         exchange.conversation = (
             f"{exchange.principal}:{identity.session_id}"
@@ -422,7 +431,7 @@ class CodexProvider:
         progress.identity, progress.model = identity, str(create.body["model"])
         progress.shaped, progress.prefix = shaped, prefix_key(create.body)
         progress.output, progress.started = False, now
-        self._lineages.remember(identity.session_id, identity.strand(now))
+        self._remember(identity, now, progress.model)
         return frame
 
     def server_frame(self, exchange: Exchange, text: bytes) -> bytes:

@@ -48,11 +48,24 @@ def test_threads_are_bounded_and_the_root_stays() -> None:
 
 def test_a_prewarm_does_not_forget_the_turn() -> None:
     lineages = Lineages()
-    lineages.remember("s", strand("s"))
+    lineages.remember("s", strand("s", model="m"))
     lineages.remember("s", strand("s", opening="", turn_key="", turn_id="", prompt="new"))
     known = lineages.root("s")
     assert known is not None
     assert (known.prompt, known.opening, known.turn_key, known.turn_id) == ("new", "o", "k", "t")
+    assert known.model == "m"
+
+
+def test_what_was_kept_without_a_model_is_read() -> None:
+    lineages = Lineages()
+    lineages.remember("s", strand("s"))
+    kept = lineages.dump()
+    for row in kept["s"]:
+        del row["model"]
+    lineages.load(kept)
+    known = lineages.root("s")
+    assert known is not None
+    assert known.model == ""
 
 
 def test_empty_openings_are_not_alike() -> None:
