@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import logging
 import secrets
 import weakref
@@ -24,13 +23,14 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData
 
 from addons import dispatch
+from addons.answers import health, no_route, oversized_head
 from addons.attempts import ExchangeDriver, Witness
 from addons.driver import Origin, Replan, drive, driver_of, is_origin_form
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front import protocols
 from addons.front.bodies import decode, parse_object
-from addons.front.keys import ClientKeys
+from addons.front.keys import ClientKeys, proxy_keys
 from addons.front.routes import Route, RouteTable
 from addons.production import Production
 from addons.providers.contract import Outcome, Provider
@@ -79,9 +79,11 @@ class Gateway:
     def __init__(self, witness: Witness) -> None:
         self.service: Service | None = None
         self._witness = witness
-        self._undo = [install(_oversized_head()), dispatch.install()]
+        self._undo = [install(oversized_head()), dispatch.install()]
         self._foreign: weakref.WeakSet[http.HTTPFlow] = weakref.WeakSet()
         self._productions: weakref.WeakSet[Production] = weakref.WeakSet()
+        self._tunnels: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
+        """Client connections whose proxy authorization was good, and the principal of each."""
 
     def done(self) -> None:
         while self._undo:
@@ -105,19 +107,20 @@ class Gateway:
         route = service.routes.match(host, flow.request.method, flow.request.path, upgrade=upgrade)
         if route is None:
             if own:
-                self._refuse(flow, "responses", _no_route(service.routes, flow.request))
+                self._refuse(flow, "responses", no_route(service.routes, flow.request))
             else:
                 self._leave_alone(flow)
             return
         protocol = protocols.get(route.protocol)
         try:
             headers = list(flow.request.headers.fields)
-            principal = service.keys.principal(headers)
+            tunnel = self._tunnels.get(flow.client_conn)
+            principal = tunnel or service.keys.principal(headers)
         except ClientError as error:
             self._refuse(flow, route.protocol, error)
             return
         if not route.provider:
-            flow.response = _health(service)
+            flow.response = health(service.providers)
             return
         exchange = Exchange(
             id=secrets.token_hex(4),
@@ -147,6 +150,9 @@ class Gateway:
 
     def _leave_alone(self, flow: http.HTTPFlow) -> None:
         """Nothing is rewritten, and nothing is kept waiting, for what no route names."""
+        if flow.client_conn not in self._tunnels and not self._is_admitted(flow):
+            return
+        flow.request.headers.pop("proxy-authorization", None)
         self._foreign.add(flow)
         flow.request.stream = True
 
@@ -154,6 +160,24 @@ class Gateway:
         headers, body = protocols.get(protocol).error(error)
         pairs = [(key.encode(), value.encode()) for key, value in headers.items()]
         flow.response = http.Response.make(error.status, body, http.Headers(pairs))
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """With client keys, only who has one may use the forward proxy."""
+        self._is_admitted(flow)
+
+    def _is_admitted(self, flow: http.HTTPFlow) -> bool:
+        """Whether the caller may go to other hosts through here; else answers it 407."""
+        service = self.service
+        if service is None or not service.keys.required:
+            return True
+        try:
+            presented = proxy_keys(flow.request.headers.fields)
+            self._tunnels[flow.client_conn] = service.keys.principal(presented)
+        except ClientError:
+            challenge = {"proxy-authenticate": 'Basic realm="floway: a client key as password"'}
+            flow.response = http.Response.make(407, b"", challenge)
+            return False
+        return True
 
     # --- connections -------------------------------------------------------------------------
 
@@ -352,36 +376,3 @@ async def _is_this_machine(host: str, client: Client) -> bool:
     return any(a.is_loopback or a.is_unspecified for a in addresses) or (
         client.sockname[0] in map(str, addresses)
     )
-
-
-def _no_route(routes: RouteTable, request: http.Request) -> ClientError:
-    path = request.path.partition("?")[0]
-    same_path = [r for r in routes.routes if r.host is None and r.matches(r.method, path)]
-    if any(route.kind == "model_socket" for route in same_path) and request.method == "GET":
-        return ClientError(
-            426, "upgrade_required", f"GET {path} is a WebSocket. POST works without one."
-        )
-    if same_path:
-        methods = sorted({route.method for route in same_path})
-        return ClientError(
-            405, "method_not_allowed", f"{path} takes {', '.join(methods)}, not {request.method}."
-        )
-    return ClientError(
-        404,
-        "unknown_path",
-        f"floway does not serve {request.method} {path}. `floway routes` lists what it serves; "
-        "the base URL ends in /v1.",
-    )
-
-
-def _health(service: Service) -> http.Response:
-    body = {"status": "ok", "providers": sorted(service.providers)}
-    return http.Response.make(200, json.dumps(body), {"content-type": "application/json"})
-
-
-def _oversized_head() -> bytes:
-    error = ClientError(431, "headers_too_large", "The request's header section is too large.")
-    headers, body = protocols.get("responses").error(error)
-    lines = [f"{key}: {value}" for key, value in headers.items()]
-    head = ["HTTP/1.1 431 Request Header Fields Too Large", *lines, "connection: close"]
-    return "\r\n".join([*head, f"content-length: {len(body)}", "", ""]).encode() + body

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,6 +89,28 @@ def presented_keys(headers: Headers) -> Iterator[bytes]:
             key = value.strip()
             if key:
                 yield key
+
+
+def proxy_keys(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """What ``Proxy-Authorization`` presents, in the form of a key header.
+
+    A proxy's URL has room for a name and a password (``http://floway:KEY@127.0.0.1:8080``); the
+    key is the password, or the name where there is none.
+    """
+    found: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        if name.lower() != b"proxy-authorization":
+            continue
+        scheme, _, text = value.strip().partition(b" ")
+        key = text.strip()
+        if scheme.lower() == b"basic":
+            try:
+                user, _, password = base64.b64decode(key, validate=True).partition(b":")
+            except binascii.Error:
+                continue
+            key = password or user
+        found.append((b"x-api-key", key))
+    return found
 
 
 def principal_id(key: str) -> str:

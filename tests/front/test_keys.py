@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from addons.errors import ClientError
-from addons.front.keys import LOCAL, ClientKeys, presented_keys, principal_id
+from addons.front.keys import LOCAL, ClientKeys, presented_keys, principal_id, proxy_keys
 
 
 def test_without_keys_everyone_is_local() -> None:
@@ -67,3 +69,35 @@ def test_keys_that_no_header_can_carry(key: str) -> None:
     with pytest.raises(ValueError, match="client key number 2") as caught:
         ClientKeys(["fine", key])
     assert not key or key not in str(caught.value)
+
+
+def _basic(text: str) -> bytes:
+    return b"Basic " + base64.b64encode(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        (_basic("floway:open-sesame"), b"open-sesame"),
+        (_basic("open-sesame:"), b"open-sesame"),
+        (_basic("open-sesame"), b"open-sesame"),
+        (b"Bearer open-sesame", b"open-sesame"),
+        (b"basic " + base64.b64encode(b"a:b:c"), b"b:c"),
+    ],
+)
+def test_a_proxy_key_is_the_password_or_the_name(value: bytes, key: bytes) -> None:
+    assert proxy_keys([(b"Proxy-Authorization", value)]) == [(b"x-api-key", key)]
+
+
+def test_what_is_not_base64_presents_nothing() -> None:
+    assert (
+        proxy_keys([(b"proxy-authorization", b"Basic ???"), (b"authorization", b"Bearer x")]) == []
+    )
+
+
+def test_a_proxy_key_is_checked_like_any_other() -> None:
+    keys = ClientKeys(["open-sesame"])
+    good = proxy_keys([(b"proxy-authorization", _basic("me:open-sesame"))])
+    assert keys.principal(good) == principal_id("open-sesame")
+    with pytest.raises(ClientError):
+        keys.principal(proxy_keys([(b"proxy-authorization", _basic("me:wrong"))]))
