@@ -3,6 +3,9 @@
 mitmproxy asks each of its 35 addons for each of the eight hooks of a request whether it has that
 hook; measured, that was a fifth of the CPU time of a small request. Here the answers are kept until
 an addon comes or goes. Order, error handling and ``AddonHalt`` are mitmproxy's own.
+
+One difference: a hook that an addon gets or loses while it is loaded (an attribute set by hand) is
+noticed when the next addon comes or goes.
 """
 
 from __future__ import annotations
@@ -15,34 +18,58 @@ from typing import Any
 from mitmproxy import exceptions, hooks
 from mitmproxy.addonmanager import AddonManager, safecall
 
-type Handlers = list[list[Callable[..., Any]]]
-"""Functions by addon of the chain; an error in one skips the rest of its addon."""
+type Group = tuple[int, list[Callable[..., Any]]]
+"""Place of an addon in the chain, and its functions for a hook with those of its sub-addons.
+
+An error in one skips the rest of its group.
+"""
 
 
 class HookTable:
-    """Which functions of one manager's addons take a hook."""
+    """Which functions of one manager's addons take a hook.
+
+    Attributes:
+        version: grows when an addon comes or goes.
+    """
 
     def __init__(self) -> None:
-        self._handlers: dict[str, Handlers] = {}
+        self._groups: dict[str, list[Group]] = {}
         self._chain: list[Any] = []
+        self.version = 0
 
     def forget(self) -> None:
         """An addon came or went."""
-        self._handlers.clear()
+        self._groups.clear()
+        self.version += 1
 
-    def handlers(self, manager: AddonManager, event: hooks.Hook) -> Handlers:
+    def groups(self, manager: AddonManager, event: hooks.Hook) -> list[Group]:
         """The functions for ``event``, in mitmproxy's order."""
-        if len(self._chain) != len(manager.chain):
+        if self._chain != manager.chain:
             self._chain = list(manager.chain)
-            self._handlers.clear()
-        found = self._handlers.get(event.name)
+            self._groups.clear()
+        found = self._groups.get(event.name)
         if found is None:
-            groups = [
-                [function for _, function in manager._iter_hooks(addon, event)]
-                for addon in manager.chain
-            ]
-            found = self._handlers[event.name] = [group for group in groups if group]
+            groups = (
+                (place, _functions(manager, addon, event))
+                for place, addon in enumerate(manager.chain)
+            )
+            found = self._groups[event.name] = [group for group in groups if group[1]]
         return found
+
+
+def _functions(manager: AddonManager, addon: Any, event: hooks.Hook) -> list[Callable[..., Any]]:
+    """As mitmproxy finds them; what it fails at is found again at each event, and fails then."""
+    functions: list[Callable[..., Any]] = []
+    try:
+        functions.extend(function for _, function in manager._iter_hooks(addon, event))
+    except Exception as error:  # noqa: BLE001 - raised where mitmproxy would raise it
+        failure = error
+
+        def fail(*_: Any) -> None:
+            raise failure.with_traceback(None)
+
+        functions.append(fail)
+    return functions
 
 
 def install() -> Callable[[], None]:
@@ -58,10 +85,12 @@ def install() -> Callable[[], None]:
         return found
 
     async def trigger_from_table(self: AddonManager, event: hooks.Hook) -> None:
+        known, chain = table(self), self.chain
+        groups, version = known.groups(self, event), known.version
         arguments = event.args()
-        for group in table(self).handlers(self, event):
+        for place, functions in groups:
             try:
-                for function in group:
+                for function in functions:
                     result = function(*arguments)
                     if result is not None and inspect.isawaitable(result):
                         await result
@@ -70,6 +99,9 @@ def install() -> Callable[[], None]:
             except Exception:
                 with safecall():
                     raise
+            if known.version != version:
+                await _search(self, chain, place + 1, event)
+                return
 
     def register_and_forget(self: AddonManager, addon: Any) -> Any:
         try:
@@ -93,3 +125,15 @@ def install() -> Callable[[], None]:
         AddonManager.remove = remove  # type: ignore[method-assign]
 
     return uninstall
+
+
+async def _search(manager: AddonManager, chain: list[Any], place: int, event: hooks.Hook) -> None:
+    """The rest of an event during which an addon came or went, as mitmproxy does it: addons that
+    are added to the chain meanwhile are called too."""
+    while place < len(chain):
+        try:
+            with safecall():
+                await manager.invoke_addon(chain[place], event)
+        except exceptions.AddonHalt:
+            return
+        place += 1
