@@ -85,9 +85,17 @@ type Fill = Callable[[Filling, Mapping[str, Any]], Filled]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One field of a plan."""
+    """One field of a plan.
+
+    Attributes:
+        role: asked before ``fill`` is; None where no role fills the field.
+        has, lacks: roles that must have a value, and those that must have none.
+        source: what to name when there is no value.
+        forces: the value that the profile forces, if it does.
+    """
 
     name: str
+    role: str | None
     fill: Fill
     required: bool
     has: tuple[str, ...]
@@ -95,6 +103,12 @@ class Step:
     source: str
     path: str
     forces: Any = ABSENT
+
+    def met(self, roles: Mapping[str, Any]) -> bool:
+        """Whether the conditions on roles hold."""
+        return all(roles.get(role) is not None for role in self.has) and all(
+            roles.get(role) is None for role in self.lacks
+        )
 
 
 class Plan:
@@ -105,6 +119,7 @@ class Plan:
         self.steps = steps
         self.names = frozenset(step.name for step in steps)
         self.forced = {s.name: s.forces for s in steps if s.forces is not ABSENT}
+        self._quick = [(step, step.role, bool(step.has or step.lacks)) for step in steps]
 
     def headers(self, filling: Filling) -> list[tuple[str, str]]:
         """The header list.
@@ -114,13 +129,11 @@ class Plan:
             IllegalHeader: a value has a character that no header may hold.
         """
         out = []
-        for step in self.steps:
-            value = self._value(step, filling, _NOTHING)
-            if value is not ABSENT:
-                text = as_text(value)
-                if _ILLEGAL.search(text):
-                    raise IllegalHeader(step.path)
-                out.append((step.name, text))
+        for name, value in self._values(filling, _NOTHING):
+            text = value if type(value) is str else as_text(value)
+            if not (text.isascii() and text.isprintable()) and _ILLEGAL.search(text):
+                raise IllegalHeader(f"{self.path}{name}")
+            out.append((name, text))
         return out
 
     def object(
@@ -131,27 +144,28 @@ class Plan:
         Raises:
             MissingRole: a member that is always sent has no value.
         """
-        out: dict[str, Any] = {}
-        for step in self.steps:
-            value = self._value(step, filling, given)
-            if value is not ABSENT:
-                out[step.name] = as_text(value) if strings else value
+        out: dict[str, Any] = dict(self._values(filling, given))
+        if strings:
+            out = {name: as_text(value) for name, value in out.items()}
         if given:
             self._account(filling, given, out, strings)
         return out
 
-    def _value(self, step: Step, filling: Filling, given: Mapping[str, Any]) -> Filled:
+    def _values(self, filling: Filling, given: Mapping[str, Any]) -> list[tuple[str, Any]]:
         roles = filling.roles
-        for role in step.has:
-            if roles.get(role) is None:
-                return ABSENT
-        for role in step.lacks:
-            if roles.get(role) is not None:
-                return ABSENT
-        value = step.fill(filling, given)
-        if value is ABSENT and step.required:
-            raise MissingRole(step.source, step.path)
-        return value
+        out: list[tuple[str, Any]] = []
+        for step, role, conditional in self._quick:
+            if conditional and not step.met(roles):
+                continue
+            value = roles.get(role) if role is not None else None
+            if value is None:
+                value = step.fill(filling, given)
+                if value is ABSENT:
+                    if step.required:
+                        raise MissingRole(step.source, step.path)
+                    continue
+            out.append((step.name, value))
+        return out
 
     def _account(
         self, filling: Filling, given: Mapping[str, Any], out: dict[str, Any], strings: bool
@@ -207,14 +221,13 @@ class Compiler:
         if by_name and fill is _no_source:
             fill = _from_content(entry.name)
         source = self._source(entry, here)
-        if entry.role is not None and not forced and not isinstance(entry.value, Nested):
-            fill = _first_of(_from_role(entry.role), fill)
-            if isinstance(entry.value, Content) and path.startswith("body:"):
-                self.promoted.append((entry.role, tuple(here.removeprefix("body:").split("."))))
+        role = None if forced or isinstance(entry.value, Nested) else entry.role
+        if role is not None and isinstance(entry.value, Content) and path.startswith("body:"):
+            self.promoted.append((role, tuple(here.removeprefix("body:").split("."))))
         if entry.default is not None and entry.presence is Presence.ALWAYS:
             fill = _first_of(fill, _constant(entry.default))
         required = entry.presence is Presence.ALWAYS
-        if required and fill is _no_source:
+        if required and role is None and fill is _no_source:
             raise ProfileError(
                 f"{here} is always sent, and nothing says with what",
                 field=here,
@@ -222,6 +235,7 @@ class Compiler:
             )
         return Step(
             name=entry.name,
+            role=role,
             fill=fill,
             required=required and not (isinstance(entry.value, JsonText) and path == "header:"),
             has=entry.when.has,
@@ -350,17 +364,17 @@ def _from_content(name: str) -> Fill:
 def _from_template(text: str) -> Fill:
     pieces = Template(text=text).pieces()
     names = pieces[1::2]
+    before, last = list(zip(pieces[0::2], names, strict=False)), pieces[-1]
 
     def fill(filling: Filling, _given: Mapping[str, Any]) -> Filled:
         roles = filling.roles
-        values = [roles.get(name) for name in names]
-        if None in values:
-            return ABSENT
-        out = [pieces[0]]
-        for value, literal in zip(values, pieces[2::2], strict=True):
-            out.append(as_text(value))
-            out.append(literal)
-        return "".join(out)
+        out = ""
+        for literal, name in before:
+            value = roles.get(name)
+            if value is None:
+                return ABSENT
+            out += literal + as_text(value)
+        return out + last
 
     return fill
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from addons.errors import BadRequest
 from addons.front.contract import Json
 
-_TYPES: dict[str, tuple[type, ...]] = {
+JSON_TYPES: Final[dict[str, tuple[type, ...]]] = {
     "string": (str,),
     "integer": (int,),
     "number": (int, float),
@@ -18,6 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "string or array": (str, list),
     "string or object": (str, dict),
 }
+"""Python types by the name of a JSON type."""
 
 
 def check_members(
@@ -43,7 +44,7 @@ def check_members(
 
 def has_type(value: Any, wanted: str) -> bool:
     """Whether a JSON value has a type; true and false are no numbers."""
-    types = _TYPES[wanted]
+    types = JSON_TYPES[wanted]
     if isinstance(value, bool) and bool not in types:
         return False
     return isinstance(value, types)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from addons.errors import BadRequest, ClientError
 from addons.front import openai_errors
 from addons.front.contract import Json, Renderer, Turn
-from addons.front.members import check_members, fault
+from addons.front.members import JSON_TYPES, check_members, fault
 from addons.front.sse import ServerEvent, encode
 
 CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
@@ -62,6 +62,12 @@ _PART_MEMBERS: Final[dict[str, dict[str, str]]] = {
     "refusal": {"refusal": "string"},
 }
 _ROLES: Final = ("user", "assistant", "system", "developer")
+
+_SOUND: Final = {
+    kind: tuple((name, JSON_TYPES[wanted]) for name, wanted in members.items())
+    for kind, members in _ITEM_MEMBERS.items()
+}
+_SOUND_PARTS: Final = {kind: next(iter(members)) for kind, members in _PART_MEMBERS.items()}
 
 
 class ResponsesProtocol:
@@ -121,8 +127,39 @@ def _with_input_list(body: Json) -> Json:
     if not isinstance(given, list):
         raise fault("input", "a string or an array of input items", given)
     for index, item in enumerate(given):
-        _check_item(item, f"input[{index}]")
+        if not _is_sound(item):
+            _check_item(item, f"input[{index}]")
     return body
+
+
+def _is_sound(item: Any) -> bool:
+    """Whether an item is surely right: a quick look at the usual ones, which are nearly all.
+
+    What is wrong with another one, or that it is right after all, :func:`_check_item` finds out.
+    """
+    if type(item) is not dict:
+        return False
+    kind = item.get("type")
+    if kind != "message":
+        if type(kind) is not str:
+            return False
+        for name, types in _SOUND.get(kind, ()):  # noqa: SIM110 - a generator costs more
+            if type(item.get(name)) not in types:
+                return False
+        return True
+    if item.get("role") not in _ROLES:
+        return False
+    content = item.get("content")
+    if type(content) is not list:
+        return type(content) is str
+    for part in content:
+        kind = part.get("type") if type(part) is dict else None
+        if type(kind) is not str:
+            return False
+        name = _SOUND_PARTS.get(kind)
+        if name is not None and type(part.get(name)) is not str:
+            return False
+    return True
 
 
 def _check_typed(value: Any, path: str) -> None:

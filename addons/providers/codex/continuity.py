@@ -102,10 +102,8 @@ def signature(body: Json) -> Signature:
     before = [_canonical(item) for item in items[: end - 1] if not _is_tools(item)] if end else []
     prompt = _instructions(body)
     has_prompt = bool(prompt or before)
-    turns, last = 0, None
-    for item in items:
-        if _is_user(item):
-            turns, last = turns + 1, item
+    users = [item for item in items if _is_user(item)]
+    turns, last = len(users), users[-1] if users else None
     return Signature(
         prompt=ids.digest("prompt", prompt, _dump(before)).hex() if has_prompt else "",
         opening=ids.digest("opening", _dump(_canonical(items[end - 1]))).hex() if end else "",
@@ -134,9 +132,9 @@ def _kind(item: Any) -> str:
 
 
 def _is_user(item: Any) -> bool:
-    if isinstance(item, str):
-        return True
-    return _kind(item) == "message" and item.get("role") == "user"
+    if isinstance(item, dict):  # the role first: it tells most items apart
+        return item.get("role") == "user" and item.get("type", "message") == "message"
+    return isinstance(item, str)
 
 
 def _is_tools(item: Any) -> bool:
@@ -178,5 +176,8 @@ def _text(text: str) -> Json:
     return {"type": "input_text", "text": text}
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def _dump(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _CANONICAL.encode(value) if value != [] else "[]"

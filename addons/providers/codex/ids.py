@@ -19,8 +19,12 @@ from dataclasses import dataclass
 MAX_LENGTH = 256
 """Longest id that is taken from a caller, in characters."""
 
-_EPOCH_MS = 0x019B_0000_0000
-"""Start of the 2^32 ms (about 50 days) in which the times of derived ids lie: December 2025."""
+_EPOCH = "019b"
+"""First of the three 16-bit words of a derived id's time in unix milliseconds: the 2^32 ms (about
+50 days) from December 2025."""
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""A digit with its upper two bits set to those of RFC 9562's variant."""
 
 _V7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -60,7 +64,15 @@ def derived(*parts: str) -> str:
 
 def of_digest(raw: bytes) -> str:
     """The UUIDv7-shaped id of a digest of at least 14 bytes."""
-    return _layout(_EPOCH_MS + int.from_bytes(raw[:4], "big"), raw[4:14])
+    return of_hex_digest(raw.hex())
+
+
+def of_hex_digest(text: str) -> str:
+    """:func:`of_digest` for a digest in lower-case hex: one id per input item, so it is quick."""
+    return (
+        f"{_EPOCH}{text[:4]}-{text[4:8]}-7{text[9:12]}"
+        f"-{_VARIANT[text[12]]}{text[13:16]}-{text[16:28]}"
+    )
 
 
 def derived_installation(*parts: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,58 +108,78 @@ def instructions_item(text: str, *, thread_id: str, item_ids: bool, lite: bool) 
 class _Namer:
     """Ids of a thread's items: the same for the same item; equal items go by their number."""
 
+    __slots__ = ("_seen", "_thread")
+
     def __init__(self, thread_id: str) -> None:
         self._thread = hashlib.sha256(f"item\0{thread_id}\0".encode())
-        self._seen: Counter[bytes] = Counter()
+        self._seen: dict[str, int] = {}
 
-    def __call__(self, item: Json) -> str:
-        content = item
-        if "id" in item or "status" in item:
-            content = {name: item[name] for name in item if name not in ("id", "status")}
+    def __call__(self, content: Json) -> str:
+        """``content``: the item without ``id`` and ``status``."""
         named = self._thread.copy()
         named.update(dump(content))
-        key = named.digest()
-        self._seen[key] += 1
-        if self._seen[key] > 1:
-            named.update(b"\0%d" % self._seen[key])
-        return ids.of_digest(named.digest())
+        key = named.hexdigest()
+        seen = self._seen.get(key, 0) + 1
+        self._seen[key] = seen
+        if seen > 1:
+            named.update(b"\0%d" % seen)
+            return ids.of_hex_digest(named.hexdigest())
+        return ids.of_hex_digest(key)
 
 
 def _item(item: Any, index: int, namer: _Namer | None) -> Json:
-    place = f"input[{index}]"
     if not isinstance(item, dict):
+        place = f"input[{index}]"
         raise BadRequest("invalid_type", f"{place} must be an object", param=place)
     kind = item.get("type", "message")
-    if kind == "item_reference":
-        raise BadRequest(
-            "unsupported_item",
-            f"{place} refers to a stored item, and the backend stores none; send the item itself",
-            param=place,
-        )
-    changes: Json = {}
-    if kind == "message":
-        if "type" not in item:
-            changes["type"] = "message"
-        if item.get("role") == "system":
-            changes["role"] = "developer"
-        content = item.get("content")
-        if isinstance(content, str):
-            part = "output_text" if item.get("role") == "assistant" else "input_text"
-            changes["content"] = [{"type": part, "text": content}]
     prefix = PREFIXES.get(kind) if isinstance(kind, str) else None
-    drop_id = False
-    if prefix is not None and not _known(item.get("id"), prefix):
-        if namer is not None:
-            changes["id"] = prefix + namer({**item, **changes})
-        else:
-            drop_id = "id" in item
-    if not changes and not drop_id:
+    if prefix is None:
+        if kind == "item_reference":
+            place = f"input[{index}]"
+            raise BadRequest(
+                "unsupported_item",
+                f"{place} refers to a stored item, and the backend stores none; "
+                "send the item itself",
+                param=place,
+            )
         return item
-    merged = {**item, **changes}
-    if drop_id:
-        del merged["id"]
-    ordered = {name: merged[name] for name in _FIRST if name in merged}
-    return ordered | merged
+    changes = _message_changes(item) if kind == "message" else None
+    known = "id" in item and _known(item["id"], prefix)
+    if known or namer is None:
+        if not changes and (known or "id" not in item):
+            return item
+        merged = {**item, **(changes or {})}
+        if not known:
+            merged.pop("id", None)
+        return {name: merged[name] for name in _FIRST if name in merged} | merged
+    content = {**item, **changes} if changes else item
+    named: Json = {"type": kind}
+    if "status" in item or "id" in item:
+        content = {name: content[name] for name in content if name not in ("id", "status")}
+        if "status" in item:
+            named["status"] = item["status"]
+    named["id"] = prefix + namer(content)
+    if "role" in content:
+        named["role"] = content["role"]
+    if "content" in content:
+        named["content"] = content["content"]
+    named.update(content)
+    return named
+
+
+def _message_changes(item: Json) -> Json:
+    """What a message has to say differently to be of the official form."""
+    changes: Json = {}
+    if "type" not in item:
+        changes["type"] = "message"
+    role = item.get("role")
+    if role == "system":
+        changes["role"] = "developer"
+    content = item.get("content")
+    if isinstance(content, str):
+        part = "output_text" if role == "assistant" else "input_text"
+        changes["content"] = [{"type": part, "text": content}]
+    return changes
 
 
 def _known(value: Any, prefix: str) -> bool:

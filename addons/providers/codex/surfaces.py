@@ -104,17 +104,17 @@ class Surfaces:
             key: of the turn metadata.
             handshake: what the handshake said counts for a message too.
         """
-        dedicated = [(f"header {name}", self.headers.get(name)) for name in headers]
-        own = [(f"client_metadata.{member}", self.client_metadata.get(member))] if member else []
-        copies = [(f"{place} turn metadata {key}", copy.get(key)) for place, copy in self._copies]
-        if not key:
-            copies = []
-        if not self.frame:
-            candidates = [*dedicated, *own, *copies]
-        elif handshake:
-            candidates = [*own, *copies, *dedicated]
-        else:
-            candidates = [*own, *copies[:1]]
+        dedicated = [(f"header {n}", self.headers[n]) for n in headers if n in self.headers]
+        own: list[tuple[str, Any]] = []
+        if member and member in self.client_metadata:
+            own.append((f"client_metadata.{member}", self.client_metadata[member]))
+        copies = self._copies if key else []
+        if self.frame and not handshake:
+            dedicated, copies = [], copies[:1]
+        inside = [
+            (f"{place} turn metadata {key}", copy[key]) for place, copy in copies if key in copy
+        ]
+        candidates = [*own, *inside, *dedicated] if self.frame else [*dedicated, *own, *inside]
         for source, value in candidates:
             if value is None or value == "":
                 continue

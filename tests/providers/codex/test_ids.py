@@ -34,6 +34,15 @@ def test_derived_ids_have_the_form_and_a_time_in_the_past(parts: list[str]) -> N
     assert value == ids.derived(*parts)
 
 
+@given(st.binary(min_size=14, max_size=32))
+def test_ids_of_digests_are_laid_out_as_uuid7(digest: bytes) -> None:
+    octets = bytearray(b"\x01\x9b" + digest[:14])
+    octets[6] = octets[6] & 0x0F | 0x70
+    octets[8] = octets[8] & 0x3F | 0x80
+    assert ids.of_digest(digest) == str(uuid.UUID(bytes=bytes(octets)))
+    assert ids.of_hex_digest(digest.hex()) == ids.of_digest(digest)
+
+
 def test_parts_do_not_run_together() -> None:
     assert len({ids.derived("ab", "c"), ids.derived("a", "bc"), ids.derived("abc")}) == 3
 
