@@ -12,11 +12,12 @@ import ipaddress
 import logging
 import secrets
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import ctx, http
+from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -79,11 +80,15 @@ class Gateway:
     def __init__(self, witness: Witness) -> None:
         self.service: Service | None = None
         self._witness = witness
-        self._undo = [install(oversized_head()), dispatch.install()]
+        self._undo: list[Callable[[], None]] = []
         self._foreign: weakref.WeakSet[http.HTTPFlow] = weakref.WeakSet()
         self._productions: weakref.WeakSet[Production] = weakref.WeakSet()
         self._tunnels: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
         """Client connections whose proxy authorization was good, and the principal of each."""
+
+    def load(self, _loader: Loader) -> None:
+        """mitmproxy is changed while floway is loaded, and no longer."""
+        self._undo += [install(oversized_head()), dispatch.install()]
 
     def done(self) -> None:
         while self._undo:
