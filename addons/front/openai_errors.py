@@ -1,7 +1,8 @@
 """Errors in OpenAI's shape, for the two OpenAI protocols, and back.
 
 ``{"error": {"message", "type", "param", "code"}}``: the body of every error answer, and what a
-chat completion stream carries when it fails half-way.
+chat completion stream carries when it fails half-way. Further members (an error's ``details``)
+tell clients that know them when a used-up limit resets.
 """
 
 from __future__ import annotations
@@ -54,21 +55,24 @@ def error_object(error: ClientError) -> Json:
         "type": _TYPES.get(error.kind, error.kind),
         "param": error.param,
         "code": error.code,
+        **error.details,
     }
 
 
 def render(error: ClientError) -> tuple[dict[str, str], bytes]:
     """Headers and body of an error answer.
 
-    ``retry-after`` is in whole seconds, rounded up. ``x-should-retry: false`` stops the SDKs, which
-    would otherwise try 408, 409, 429 and 5xx again, where that can't help: permanent errors, and
-    waits longer than they are ready to wait.
+    ``retry-after`` is in whole seconds, rounded up. A long wait is in the message only: clients
+    sleep through it without a word (seen with a coding client whose upgrade was refused).
+    ``x-should-retry: false`` stops the SDKs, which would otherwise try 408, 409, 429 and 5xx
+    again, where that can't help: permanent errors, and waits longer than they are ready to wait.
     """
     headers = {"content-type": "application/json"}
     wait = error.retry_after
-    if wait is not None:
+    long = wait is not None and wait > _LONGEST_WAIT
+    if wait is not None and not long:
         headers["retry-after"] = str(max(0, math.ceil(wait)))
-    if error.code in _PERMANENT or (wait is not None and wait > _LONGEST_WAIT):
+    if error.code in _PERMANENT or long:
         headers["x-should-retry"] = "false"
     body = json.dumps({"error": error_object(error)}, separators=(",", ":")).encode()
     return headers, body

@@ -283,6 +283,10 @@ class CodexProvider:
                 self._cool(last, progress.model, verdict, now)
         chosen = self._pool.choose(exchange.conversation, progress.model, now, progress.tried)
         if isinstance(chosen, AllCooling):
+            if exchange.route.kind == "passthrough":
+                for each in chosen.reasons:  # limits hold for model requests only
+                    if each.error is not None and each.error.status in (429, 503):
+                        return each.account
             if isinstance(verdict, NextAccount) and len(self._pool.accounts) == 1:
                 return verdict.error
             last_error = verdict.error if isinstance(verdict, NextAccount) else None
