@@ -16,10 +16,12 @@ from collections.abc import Awaitable, Callable
 
 from mitmproxy import http
 
+from addons.delivery import REQUEST_ID, Delivery
 from addons.driver import Replan, Step
 from addons.errors import ClientError
 from addons.exchange import Attempt, Exchange
 from addons.front.bodies import IncrementalDecoder
+from addons.messages import MessageWindow
 from addons.production import Production
 from addons.providers.contract import (
     Answer,
@@ -28,20 +30,19 @@ from addons.providers.contract import (
     Fail,
     Forward,
     Generated,
+    HeaderList,
     Hold,
-    Outcome,
     Plan,
     Refuse,
     SameAccount,
     UpstreamRequest,
 )
-from addons.relay import Collector, EventRelay
 from addons.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"alt-svc"})
-"""Headers of the upstream's connection that mean nothing on the client's."""
+HELD_BYTES = 64 * 1024 * 1024
+"""Most bytes that a held answer may have once its content-encoding is undone."""
 
 type Witness = Callable[[http.HTTPFlow, Replan, Exchange], Awaitable[None]]
 """Shows a failed attempt to whoever watches (mitmweb, recordings)."""
@@ -53,8 +54,7 @@ class ExchangeDriver:
     def __init__(
         self, flow: http.HTTPFlow, exchange: Exchange, settings: Settings, witness: Witness
     ) -> None:
-        # The registry of drivers is keyed by flow and holds this object, so it must not hold the
-        # flow: neither would ever go.
+        # The flow holds this object; a strong reference back would wait for the garbage collector.
         self._flow = weakref.ref(flow)
         self.exchange = exchange
         self.hold_bytes = int(settings.hold_bytes)
@@ -65,10 +65,9 @@ class ExchangeDriver:
         self.http2 = True
         self.production: Production | None = None
         self.extensions = ("", "")
-        self.relay: EventRelay | None = None
-        self.collector: Collector | None = None
-        self.cut = ""
-        """Why the upstream's answer broke off after commit; empty when it did not."""
+        self.delivery = Delivery(exchange, flow.request)
+        self.window = MessageWindow(int(settings.websocket_keep_bytes))
+        self._held = _Held("")
         self._settings = settings
         self._witness = witness
         self._client = flow.request  # mitmproxy's HTTP/1 server goes on looking at this object
@@ -82,63 +81,93 @@ class ExchangeDriver:
     # --- plan --------------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Plan the first attempt; in ``flow.request`` or ``flow.response`` when this returns."""
+        """Read the request and plan its first attempt.
+
+        In ``flow.request`` or ``flow.response`` when this returns; it raises nothing.
+        """
         try:
+            self.exchange.read(
+                self._client.raw_content or b"",
+                self._client.headers.get("content-encoding"),
+                limit=self.max_request_bytes,
+            )
             self._apply(await self.exchange.provider.plan(self.exchange))
         except ClientError as error:
             self.respond(error)
-        except Exception:  # noqa: BLE001 - logged in there; whatever it is, nothing may leave
-            self._fail_closed()
+        except Exception as failure:  # noqa: BLE001 - logged in there; nothing may leave
+            self._fail_closed(failure)
 
     async def replan(self, replan: Replan) -> None:
         """Called by the stream when an answer was not committed. Never raises."""
         work = asyncio.ensure_future(self._next(replan))
-        replan.left = work.cancel
-        await asyncio.wait({work})
-        replan.left = None
-        if work.cancelled():  # the client left; the stream finds that out by itself
+        left = False
+
+        def leave() -> None:
+            nonlocal left
+            left = True
+            work.cancel()
+
+        replan.left = leave
+        try:
+            await asyncio.wait({work})
+        finally:
+            work.cancel()  # where this is cancelled itself
+            replan.left = None
+        if left:  # the stream finds that out by itself
             self.flow.response = None
-        elif work.exception() is not None:
-            self._fail_closed(work.exception())
+        elif work.cancelled():
+            self._fail_closed(asyncio.CancelledError())
+        elif (failure := work.exception()) is not None:
+            self._fail_closed(failure)
 
     async def _next(self, replan: Replan) -> None:
         exchange = self.exchange
-        if exchange.committed:
-            self.cut = replan.error
+        if exchange.committed:  # to be collected whole: the client has seen nothing of it
+            self.delivery.cut = replan.error
             self.respond(
                 ClientError(502, "upstream_truncated", f"The answer broke off: {replan.error}")
             )
             return
-        attempt = exchange.attempts[-1]
-        verdict = attempt.verdict
+        verdict = exchange.attempts[-1].verdict
         assert verdict is not None
         assert not isinstance(verdict, Commit | Hold)
-        await self._witness(self.flow, replan, exchange)
         error = verdict.error
         assert error is not None
+        await self._show(replan)
         if isinstance(verdict, Fail) or not self._may_try_again():
-            self.respond(error)
+            self._tell(error, replan)
             return
         if isinstance(verdict, SameAccount) and verdict.after > 0:
             if self._spent() + verdict.after > self._settings.attempt_budget_seconds:
-                self.respond(error)
+                self._tell(error, replan)
                 return
             await asyncio.sleep(verdict.after)
         try:
-            self._apply(await exchange.provider.plan(exchange))
+            plan = await exchange.provider.plan(exchange)
+            if isinstance(plan, Refuse) and plan.error is error:
+                self._tell(error, replan)
+            else:
+                self._apply(plan)
         except ClientError as refused:
-            self.respond(refused)
+            self.respond(refused, _request_id(self.flow.response))
+
+    async def _show(self, replan: Replan) -> None:
+        try:
+            await self._witness(self.flow, replan, self.exchange)
+        except Exception:
+            logger.exception("a failed attempt could not be shown")
 
     def _spent(self) -> float:
         return time.monotonic() - self.exchange.started
 
     def _may_try_again(self) -> bool:
         exchange, settings = self.exchange, self._settings
-        if len(self._client.raw_content or b"") > settings.keep_request_bytes:
+        size = len(self._client.raw_content or b"")
+        if size > settings.keep_request_bytes:
             logger.warning(
                 "no second attempt: the request body of %d bytes is larger than "
                 "keep_request_bytes (%d)",
-                len(self._client.raw_content or b""),
+                size,
                 settings.keep_request_bytes,
             )
             return False
@@ -153,16 +182,19 @@ class ExchangeDriver:
                 native = native_request(request, self._client)
                 self.exchange.attempts.append(Attempt(account))
                 self.exchange.summary |= summary
+                self._held = _Held("")
                 self.flow.request, self.flow.response = native, None
                 self.lane, self.http2 = request.lane, request.http2
             case Generated(status=status, headers=headers, body=body, account=account):
+                response = http.Response.make(status, b"", http.Headers(headers))
+                response.headers.pop("content-length", None)
+                if not self._client.is_http2:
+                    response.headers["transfer-encoding"] = "chunked"
                 self.exchange.attempts.append(Attempt(account, status=status))
-                self.flow.response = http.Response.make(status, b"", http.Headers(headers))
-                self.flow.response.headers.pop("content-length", None)
-                self._chunked(self.flow.response)
+                self.flow.response = response
                 self.production = Production(body)
             case Refuse(error=error):
-                self.respond(error)
+                self.respond(error, _request_id(self.flow.response))
 
     # --- judge -------------------------------------------------------------------------------
 
@@ -171,17 +203,15 @@ class ExchangeDriver:
         attempt = exchange.attempts[-1]
         attempt.status = response.status_code if response is not None else None
         try:
-            content = b"".join(body)
-            encoding = response.headers.get("content-encoding", "") if response else ""
-            if encoding and content:
-                content = IncrementalDecoder(encoding).feed(content)
             headers = response.headers.fields if response is not None else ()
-            verdict = exchange.provider.judge(
-                exchange, Answer(attempt.status, headers, content, ended, error)
-            )
-        except Exception as failure:
+            content = self._decoded(response, body)
+            answer = Answer(attempt.status, headers, content, ended, error)
+            verdict = exchange.provider.judge(exchange, answer)
+        except ClientError as failure:
+            verdict = Fail(failure.code, failure)
+        except Exception:
             logger.exception("an answer could not be judged")
-            verdict = Fail("judging failed", ClientError(502, "judge_failed", str(failure)[:200]))
+            verdict = Fail("judging failed", _unjudged(exchange))
         if isinstance(verdict, Hold) and ended is Ended.OPEN:
             return Step.HOLD
         attempt.verdict = verdict
@@ -193,18 +223,55 @@ class ExchangeDriver:
         attempt.reason = verdict.reason
         return Step.REPLAN
 
+    def _decoded(self, response: http.Response | None, chunks: list[bytes]) -> bytes:
+        """
+        Raises:
+            ClientError: the answer to a model request is not coded as it says. (Other endpoints'
+                answers are passed as they are, and not read.)
+        """
+        encoding = response.headers.get("content-encoding", "") if response is not None else ""
+        if not encoding:
+            return b"".join(chunks)
+        try:
+            if self._held.encoding != encoding:
+                self._held = _Held(encoding)
+            return self._held.decoded(chunks)
+        except ClientError:
+            if self.exchange.turn is not None:
+                raise
+            return b""
+
     # --- answer ------------------------------------------------------------------------------
 
-    def respond(self, error: ClientError) -> None:
+    def respond(self, error: ClientError, more: HeaderList | None = None) -> None:
         """Answer with an error in the client's own protocol."""
         headers, body = self.exchange.protocol.error(error)
         pairs = [(key.encode(), value.encode()) for key, value in headers.items()]
-        self.flow.response = http.Response.make(error.status, body, http.Headers(pairs))
+        response = http.Response.make(error.status, body, http.Headers([*pairs, *(more or ())]))
+        self.flow.response = response
         self.exchange.summary["error"] = error.code
 
-    def _fail_closed(self, failure: BaseException | None = None) -> None:
-        logger.error("a request could not be rewritten; nothing was sent", exc_info=failure or True)
-        self.respond(
+    def _tell(self, error: ClientError, replan: Replan) -> None:
+        """The last attempt's error: the upstream's own answer to a client that understands it."""
+        response = self.flow.response
+        if response is not None and response.status_code >= 400 and replan.ended is Ended.COMPLETE:
+            explained = self.delivery.explain(response.status_code, response.headers, replan.body)
+            if explained is None:
+                self.delivery.pass_on(response, replan.body)
+                self.exchange.summary["error"] = error.code
+                return
+        self.respond(error, _request_id(response))
+
+    def fail(self, error: ClientError) -> None:
+        """Answer with an error, whatever was planned: nothing is sent."""
+        if self.production is not None:
+            self.production.cancel()
+            self.production = None
+        self.respond(error)
+
+    def _fail_closed(self, failure: BaseException) -> None:
+        logger.error("a request could not be rewritten; nothing was sent", exc_info=failure)
+        self.fail(
             ClientError(
                 502,
                 "rewrite_failed",
@@ -215,81 +282,17 @@ class ExchangeDriver:
 
     def prepare(self, response: http.Response) -> None:
         """A committed upstream answer, before its head goes to the client."""
-        exchange = self.exchange
-        for name in exchange.hidden_headers:
-            response.headers.pop(name, None)
-        if response.status_code == 101:
-            self._agree_extensions(response)
-            return
-        response.headers.fields = tuple(
-            pair for pair in response.headers.fields if pair[0].lower() not in OF_ONE_CONNECTION
-        )
-        if exchange.turn is None or response.status_code >= 400:
-            if response.status_code < 400:
-                response.stream = True
-                self._chunked(response)
-        elif exchange.turn.stream:
-            encoding = response.headers.pop("content-encoding", "")
-            self.relay = EventRelay(exchange, encoding)
-            response.stream = self.relay
-            response.headers.pop("content-length", None)
-            assert exchange.renderer is not None
-            response.headers["content-type"] = exchange.renderer.content_type
-            self._chunked(response)
-        else:
-            self.collector = Collector(exchange)
+        self.delivery.prepare(response)
+        self.extensions = self.delivery.extensions
 
     def collect(self, response: http.Response) -> None:
-        """A whole upstream answer, before it goes to a client that wants no stream."""
-        if response.status_code >= 400:
-            self._render_refusal(response)
-        elif self.collector is not None:
-            encoding = response.headers.pop("content-encoding", "")
-            body = response.raw_content or b""
-            try:
-                if encoding:
-                    decoder = IncrementalDecoder(encoding)
-                    body = decoder.feed(body)
-                    decoder.close()
-                response.raw_content = self.collector.answer(body)
-                response.headers["content-type"] = "application/json"
-                response.headers["content-length"] = str(len(response.raw_content))
-            except ClientError as error:
-                self.respond(error)
-
-    def _render_refusal(self, response: http.Response) -> None:
-        """An upstream's own error: as it is where client and upstream speak alike."""
-        attempt = self.exchange.attempts[-1] if self.exchange.attempts else None
-        if attempt is None or attempt.status != response.status_code or self.exchange.turn is None:
-            return
-        error = self.exchange.provider.explain(
-            response.status_code, response.headers.fields, response.content or b""
-        )
+        """A whole upstream answer, before it goes to the client."""
+        error = self.delivery.collect(response)
         if error is not None:
-            self.respond(error)
-
-    def _chunked(self, response: http.Response) -> None:
-        """Without a length an HTTP/1 client takes a cut upstream for a good end (trap 4)."""
-        if not self._client.is_http2 and "content-length" not in response.headers:
-            response.headers["transfer-encoding"] = "chunked"
-
-    def _agree_extensions(self, response: http.Response) -> None:
-        accepted = response.headers.get("sec-websocket-extensions", "")
-        offered = "permessage-deflate" in (self.exchange.header("sec-websocket-extensions") or "")
-        response.headers.pop("sec-websocket-extensions", None)
-        agreed = "permessage-deflate" if offered and "permessage-deflate" in accepted else ""
-        if agreed:
-            response.headers["sec-websocket-extensions"] = agreed
-        self.extensions = (agreed, accepted)
+            self.respond(error, _request_id(response))
 
     def cut_short(self, message: str) -> bytes:
-        """The upstream broke off in mid-stream: the client's protocol says so where it can."""
-        self.cut = message
-        if self.relay is None:
-            return b""
-        return self.relay.fail(
-            ClientError(502, "upstream_truncated", f"The upstream broke off: {message}")
-        )
+        return self.delivery.cut_short(message)
 
     def refuse_body(self) -> None:
         """The client's body is larger than the limit."""
@@ -303,17 +306,28 @@ class ExchangeDriver:
             )
         )
 
-    def outcome(self) -> Outcome:
-        """How the exchange ended, when its response is over."""
-        response = self.flow.response
-        if self.cut:
-            return Outcome.TRUNCATED
-        if self.relay is not None:
-            return self.relay.outcome or Outcome.TRUNCATED
-        if self.collector is not None and self.collector.outcome is not None:
-            return self.collector.outcome
-        failed = response is None or response.status_code >= 400
-        return Outcome.FAILED if failed else Outcome.COMPLETED
+
+class _Held:
+    """The held body of one attempt, decoded piece by piece."""
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        self._decoder: IncrementalDecoder | None = None
+        self._taken = 0
+        self._content = b""
+
+    def decoded(self, chunks: list[bytes]) -> bytes:
+        """All that is held, decoded; ``chunks`` are those of the last call and perhaps more.
+
+        Raises:
+            ClientError: 502 ``upstream_encoding``.
+        """
+        if self._decoder is None:
+            self._decoder = IncrementalDecoder(self.encoding, limit=HELD_BYTES)
+        for chunk in chunks[self._taken :]:
+            self._content += self._decoder.feed(chunk)
+        self._taken = len(chunks)
+        return self._content
 
 
 def native_request(request: UpstreamRequest, client: http.Request) -> http.Request:
@@ -347,3 +361,18 @@ def native_request(request: UpstreamRequest, client: http.Request) -> http.Reque
 
 def _unreachable(error: str) -> ClientError:
     return ClientError(502, "upstream_unreachable", f"The upstream gave no answer: {error}")
+
+
+def _unjudged(exchange: Exchange) -> ClientError:
+    return ClientError(
+        502,
+        "judge_failed",
+        "floway could not tell what the upstream's answer means. The proxy's log says why "
+        f"(exchange {exchange.id}).",
+    )
+
+
+def _request_id(response: http.Response | None) -> HeaderList:
+    """The upstream's id of the request that failed, for its support."""
+    found = response.headers.get(REQUEST_ID) if response is not None else None
+    return [(REQUEST_ID.encode(), found.encode("utf-8", "surrogateescape"))] if found else []

@@ -130,6 +130,11 @@ def drive(flow: http.HTTPFlow, driver: Driver) -> None:
     vars(flow)[_DRIVER] = driver
 
 
+def release(flow: http.HTTPFlow) -> None:
+    """Nobody decides about ``flow`` any more, which is sent again as it is (a replay)."""
+    vars(flow).pop(_DRIVER, None)
+
+
 def driver_of(flow: http.HTTPFlow) -> Driver | None:
     """Who decides about ``flow``; None for traffic that floway leaves alone."""
     found: Driver | None = vars(flow).get(_DRIVER)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from addons.front.bodies import decode, parse_object
 from addons.front.contract import ClientProtocol, Renderer, Turn
 from addons.front.routes import Route
 from addons.providers.contract import HeaderList, Outcome, Provider, Verdict
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -86,3 +90,22 @@ class Exchange:
             if key.lower() == wanted:
                 return value.decode("utf-8", "replace")
         return None
+
+    def read(self, body: bytes, content_encoding: str | None, *, limit: int) -> None:
+        """Decode and parse the client's body once, as the route wants it.
+
+        Args:
+            limit: bytes, before as well as after decoding.
+
+        Raises:
+            ClientError: the body is not what the route's protocol takes.
+        """
+        self.body = body
+        if self.route.kind != "model":
+            return
+        self.body = decode(body, content_encoding, limit=limit)
+        self.request = parse_object(self.body)
+        self.turn = self.protocol.parse(self.request)
+        self.renderer = self.protocol.renderer(self.turn, self.request)
+        for note in self.turn.notes:
+            logger.debug("exchange %s: %s", self.id, note)

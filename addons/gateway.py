@@ -1,20 +1,21 @@
 """The gateway addon: mitmproxy's hooks on one side, exchanges and providers on the other.
 
-A request's way: ``requestheaders`` (route, key) -> ``request`` (parse, plan) -> the stream sends
+A request's way: ``requestheaders`` (key, route) -> ``request`` (parse, plan) -> the stream sends
 and asks the exchange's driver -> ``responseheaders`` (how the answer is relayed) -> chunks ->
 ``response`` or ``error`` (after). Thin: what a hook decides is decided in the modules it calls.
+
+mitmproxy logs what a hook raises and goes on with the flow as it is (facts: trap 38), which here
+would send a client's own request to the upstream. So the hooks before sending raise nothing: what
+goes wrong in them is answered with an error.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 import logging
 import secrets
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
@@ -23,14 +24,24 @@ from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData
 
-from addons import dispatch
-from addons.answers import health, no_route, oversized_head
+from addons import dispatch, messages
+from addons.answers import (
+    error_response,
+    health,
+    no_route,
+    oversized_head,
+    proxy_key_needed,
+    refuse,
+    starting,
+    unrouted,
+)
 from addons.attempts import ExchangeDriver, Witness
-from addons.driver import Origin, Replan, drive, driver_of, is_origin_form
+from addons.debug.description import describe
+from addons.destinations import is_own, is_this_machine, named_host
+from addons.driver import Origin, Replan, drive, driver_of, release
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front import protocols
-from addons.front.bodies import decode, parse_object
 from addons.front.keys import ClientKeys, proxy_keys
 from addons.front.routes import Route, RouteTable
 from addons.production import Production
@@ -40,19 +51,20 @@ from addons.stream import install
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the gateway serves; made once the upstreams are known."""
+    """What the gateway serves; made once the upstreams are known.
+
+    Attributes:
+        own_ports: ports of this process; no request may be sent there, except by a plan.
+    """
 
     settings: Settings
     providers: dict[str, Provider]
     routes: RouteTable
     keys: ClientKeys
-    own_ports: frozenset[int]
-    """Ports of this process: no request may be sent there, except by a plan."""
+    own_ports: Callable[[], frozenset[int]]
 
     @classmethod
     def of(
@@ -60,7 +72,7 @@ class Service:
         settings: Settings,
         providers: Sequence[Provider],
         local: Sequence[Route],
-        own_ports: frozenset[int],
+        own_ports: Callable[[], frozenset[int]],
     ) -> Service:
         routes = [*local, *(route for provider in providers for route in provider.routes())]
         return cls(
@@ -70,6 +82,10 @@ class Service:
             ClientKeys(key.get_secret_value() for key in settings.client_keys),
             own_ports,
         )
+
+    def decrypts(self, names: set[str]) -> bool:
+        """Whether a TLS connection to a host of these names is opened, and not tunnelled."""
+        return not names.isdisjoint(self.routes.hosts | set(self.settings.forward_hosts))
 
 
 class Gateway:
@@ -85,6 +101,7 @@ class Gateway:
         self._productions: weakref.WeakSet[Production] = weakref.WeakSet()
         self._tunnels: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
         """Client connections whose proxy authorization was good, and the principal of each."""
+        self._replays: weakref.WeakSet[Client] = weakref.WeakSet()
 
     def load(self, _loader: Loader) -> None:
         """mitmproxy is changed while floway is loaded, and no longer."""
@@ -99,79 +116,91 @@ class Gateway:
     # --- the request -------------------------------------------------------------------------
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if flow.is_replay or not flow.live or flow.error:
+        if flow.is_replay:
+            self._repeat(flow)
             return
-        service = self.service
-        own = _is_own(flow)
-        if service is None:
-            if own:
-                self._refuse(flow, "responses", ClientError(503, "starting", "floway is starting."))
-            return
-        upgrade = flow.request.headers.get("upgrade", "").lower() == "websocket"
-        host = None if own else _named_host(flow)
-        route = service.routes.match(host, flow.request.method, flow.request.path, upgrade=upgrade)
-        if route is None:
-            if own:
-                self._refuse(flow, "responses", no_route(service.routes, flow.request))
-            else:
-                self._leave_alone(flow)
-            return
-        protocol = protocols.get(route.protocol)
+        if not flow.live or flow.error or flow.response:
+            return  # a copy for the debugger, an invalid request, or answered by another addon
         try:
-            headers = list(flow.request.headers.fields)
+            self._route(flow)
+        except Exception:
+            logger.exception("a request could not be routed; nothing was sent")
+            refuse(flow, error_response("responses", unrouted()))
+
+    def _route(self, flow: http.HTTPFlow) -> None:
+        service = self.service
+        if service is None:
+            refuse(flow, error_response("responses", starting()))
+            return
+        request, own = flow.request, is_own(flow)
+        upgrade = request.headers.get("upgrade", "").lower() == "websocket"
+        host = None if own else named_host(flow)
+        route = service.routes.match(host, request.method, request.path, upgrade=upgrade)
+        if route is None and not own:
+            self._leave_alone(flow)
+            return
+        headers = list(request.headers.fields)
+        try:
             tunnel = self._tunnels.get(flow.client_conn)
             principal = tunnel or service.keys.principal(headers)
         except ClientError as error:
-            self._refuse(flow, route.protocol, error)
+            protocol = "responses" if route is None else route.protocol
+            refuse(flow, error_response(protocol, error))
+            return
+        if route is None:
+            refuse(flow, no_route(service.routes, request, upgrade=upgrade))
             return
         if not route.provider:
-            flow.response = health(service.providers)
+            refuse(flow, health(service.providers))
             return
         exchange = Exchange(
             id=secrets.token_hex(4),
             route=route,
             provider=service.providers[route.provider],
-            protocol=protocol,
+            protocol=protocols.get(route.protocol),
             principal=principal,
-            method=flow.request.method,
-            path=flow.request.path,
+            method=request.method,
+            path=request.path,
             headers=headers,
         )
         drive(flow, ExchangeDriver(flow, exchange, service.settings, self._witness))
 
     async def request(self, flow: http.HTTPFlow) -> None:
         driver = _driver(flow)
-        if driver is None or flow.response is not None or self.service is None:
+        if driver is None or flow.response is not None:
             return
-        try:
-            read_body(driver.exchange, flow.request, int(self.service.settings.max_request_bytes))
-        except ClientError as error:
-            driver.respond(error)
+        if self.service is None:  # it ended while the body was coming in
+            driver.fail(starting())
             return
         await driver.begin()
         if driver.production is not None:
             self._productions.add(driver.production)
-        self._describe(flow, driver)
+        describe(flow, driver.exchange)
+
+    def _repeat(self, flow: http.HTTPFlow) -> None:
+        """mitmproxy sends a recorded request again: it has been rewritten, and goes as it is."""
+        release(flow)
+        self._foreign.discard(flow)
+        self._replays.add(flow.client_conn)
 
     def _leave_alone(self, flow: http.HTTPFlow) -> None:
         """Nothing is rewritten, and nothing is kept waiting, for what no route names."""
         if flow.client_conn not in self._tunnels and not self._is_admitted(flow):
+            refuse(flow, proxy_key_needed())
             return
         flow.request.headers.pop("proxy-authorization", None)
         self._foreign.add(flow)
         flow.request.stream = True
 
-    def _refuse(self, flow: http.HTTPFlow, protocol: str, error: ClientError) -> None:
-        headers, body = protocols.get(protocol).error(error)
-        pairs = [(key.encode(), value.encode()) for key, value in headers.items()]
-        flow.response = http.Response.make(error.status, body, http.Headers(pairs))
-
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """With client keys, only who has one may use the forward proxy."""
-        self._is_admitted(flow)
+        if self.service is None:
+            flow.response = http.Response.make(503, b"", {"retry-after": "1"})
+        elif not self._is_admitted(flow):
+            flow.response = proxy_key_needed()
 
     def _is_admitted(self, flow: http.HTTPFlow) -> bool:
-        """Whether the caller may go to other hosts through here; else answers it 407."""
+        """Whether the caller may go to other hosts through here."""
         service = self.service
         if service is None or not service.keys.required:
             return True
@@ -179,8 +208,6 @@ class Gateway:
             presented = proxy_keys(flow.request.headers.fields)
             self._tunnels[flow.client_conn] = service.keys.principal(presented)
         except ClientError:
-            challenge = {"proxy-authenticate": 'Basic realm="floway: a client key as password"'}
-            flow.response = http.Response.make(407, b"", challenge)
             return False
         return True
 
@@ -191,8 +218,8 @@ class Gateway:
         address = data.context.server.address
         if address is None:
             return  # TLS to floway itself
-        named = {address[0].lower(), (data.client_hello.sni or "").lower()}
-        if self.service is None or not named & self.service.routes.hosts:
+        named = {address[0].lower().rstrip("."), (data.client_hello.sni or "").lower()}
+        if self.service is None or not self.service.decrypts(named):
             data.ignore_connection = True
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
@@ -202,8 +229,9 @@ class Gateway:
         elif (
             self.service is not None
             and address
-            and address[1] in self.service.own_ports
-            and await _is_this_machine(address[0], data.client)
+            and data.client not in self._replays
+            and address[1] in self.service.own_ports()
+            and await is_this_machine(address[0])
         ):
             data.server.error = "floway does not connect to its own ports"
 
@@ -225,24 +253,24 @@ class Gateway:
 
     async def response(self, flow: http.HTTPFlow) -> None:
         driver = _driver(flow)
-        if driver is None or flow.response is None:
+        if driver is None or flow.response is None or flow.websocket:
             return
-        if driver.exchange.committed and not flow.websocket:
+        if driver.exchange.committed:
             driver.collect(flow.response)
-        if not flow.websocket:
-            await self._after(flow, driver, driver.outcome())
+        await self._after(flow, driver, driver.delivery.outcome(flow.response))
 
     async def error(self, flow: http.HTTPFlow) -> None:
         driver = _driver(flow)
         if driver is not None:
-            left = Outcome.TRUNCATED if driver.cut else Outcome.CLIENT_LEFT
-            await self._after(flow, driver, left)
+            await self._after(flow, driver, driver.delivery.early_outcome())
 
     async def floway_replan(self, replan: Replan) -> None:
         await replan.driver.replan(replan)
         driver = _driver(replan.flow)
         if driver is not None:
-            self._describe(replan.flow, driver)
+            if driver.production is not None:
+                self._productions.add(driver.production)
+            describe(replan.flow, driver.exchange)
         raise AddonHalt  # no other addon knows this hook
 
     async def floway_pull(self, production: Production) -> None:
@@ -255,45 +283,15 @@ class Gateway:
         driver = _driver(flow)
         if driver is None or flow.websocket is None:
             return
-        message = flow.websocket.messages[-1]
-        exchange = driver.exchange
-        try:
-            if message.injected:
-                pass  # floway's own, or the debugger's
-            elif message.from_client:
-                message.content = exchange.provider.client_frame(exchange, message.content)
-            else:
-                message.content = exchange.provider.server_frame(exchange, message.content)
-        except ClientError as error:
-            message.drop()
-            self._inject(flow, exchange.provider.error_frame(exchange, error))
-        except Exception:
-            logger.exception("a WebSocket message could not be rewritten; it was not sent")
-            message.drop()
-            broken = ClientError(502, "rewrite_failed", "floway could not rewrite this message.")
-            self._inject(flow, exchange.provider.error_frame(exchange, broken))
-        self._trim(flow)
-
-    def _inject(self, flow: http.HTTPFlow, text: bytes) -> None:
-        ctx.master.commands.call("inject.websocket", flow, True, text, True)
-
-    def _trim(self, flow: http.HTTPFlow) -> None:
-        """mitmproxy keeps every message for as long as the connection lives (trap 20)."""
-        assert flow.websocket is not None
-        assert self.service is not None
-        messages = flow.websocket.messages
-        room = int(self.service.settings.websocket_keep_bytes)
-        kept = len(messages)
-        while kept and room >= 0:
-            kept -= 1
-            room -= len(messages[kept].content)
-        del messages[: min(kept, len(messages) - 1)]
+        told = messages.rewrite(flow.websocket.messages[-1], driver.exchange)
+        if told is not None:
+            ctx.master.commands.call("inject.websocket", flow, True, told, True)
+        driver.window.trim(flow.websocket.messages)
 
     async def websocket_end(self, flow: http.HTTPFlow) -> None:
         driver = _driver(flow)
         if driver is not None and flow.websocket is not None:
-            good = flow.websocket.close_code in (1000, 1001) or flow.websocket.closed_by_client
-            await self._after(flow, driver, Outcome.COMPLETED if good else Outcome.TRUNCATED)
+            await self._after(flow, driver, messages.outcome(flow.websocket))
 
     # --- after -------------------------------------------------------------------------------
 
@@ -302,82 +300,13 @@ class Gateway:
         if exchange.outcome is not None:
             return
         exchange.outcome = outcome
-        self._describe(flow, driver)
         try:
             await exchange.provider.after(exchange, outcome)
         except Exception:
             logger.exception("what was learned from exchange %s could not be kept", exchange.id)
-
-    def _describe(self, flow: http.HTTPFlow, driver: ExchangeDriver) -> None:
-        """A flow's comment and metadata: what a person looking at the list wants to know."""
-        exchange = driver.exchange
-        summary: dict[str, Any] = {"exchange": exchange.id, **exchange.summary}
-        if exchange.attempts:
-            summary["account"] = exchange.attempts[-1].account
-            summary["attempts"] = [
-                {"account": a.account, "status": a.status, "reason": a.reason}
-                for a in exchange.attempts
-            ]
-        if exchange.outcome is not None:
-            summary["outcome"] = str(exchange.outcome)
-        flow.metadata["floway"] = summary
-        words = [exchange.conversation[-8:], summary.get("account", ""), summary.get("profile", "")]
-        if len(exchange.attempts) > 1:
-            words.append(f"attempt {len(exchange.attempts)}")
-        words.append(str(summary.get("error", "")))
-        flow.comment = " · ".join(word for word in words if word)
-
-
-def read_body(exchange: Exchange, request: http.Request, limit: int) -> None:
-    """Decode and parse the client's body once, as the route wants it.
-
-    Raises:
-        ClientError: the body is not what the route's protocol takes.
-    """
-    exchange.body = request.raw_content or b""
-    if exchange.route.kind != "model":
-        return
-    exchange.body = decode(exchange.body, request.headers.get("content-encoding"), limit=limit)
-    exchange.request = parse_object(exchange.body)
-    exchange.turn = exchange.protocol.parse(exchange.request)
-    exchange.renderer = exchange.protocol.renderer(exchange.turn, exchange.request)
-    for note in exchange.turn.notes:
-        logger.debug("exchange %s: %s", exchange.id, note)
+        describe(flow, exchange)
 
 
 def _driver(flow: http.HTTPFlow) -> ExchangeDriver | None:
     driver = driver_of(flow)
     return driver if isinstance(driver, ExchangeDriver) else None
-
-
-def _is_own(flow: http.HTTPFlow) -> bool:
-    """Whether the request is for floway itself (the base URL) and not for somebody else."""
-    if is_origin_form(flow):
-        return True
-    host, port, *_ = flow.client_conn.sockname
-    return flow.request.port == port and flow.request.host in (host, *LOOPBACK)
-
-
-def _named_host(flow: http.HTTPFlow) -> str:
-    """Host of a forward-proxied request; the name in the TLS hello where it goes to an address."""
-    host, sni = flow.request.host, flow.client_conn.sni
-    if sni:
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return host.lower()
-        return sni.lower()
-    return host.lower()
-
-
-async def _is_this_machine(host: str, client: Client) -> bool:
-    if host in (client.sockname[0], *LOOPBACK):
-        return True
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None)
-    except OSError:
-        return False  # it cannot be connected to either
-    addresses = {ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found}
-    return any(a.is_loopback or a.is_unspecified for a in addresses) or (
-        client.sockname[0] in map(str, addresses)
-    )

@@ -91,10 +91,12 @@ class Launch:
             logger.error("floway cannot start: %s", error, exc_info=settings.log_level == "debug")
             ctx.master.shutdown()
             return
-        ports = _listening_ports() | (self._sandbox.ports if self._sandbox else frozenset())
-        self._gateway.service = Service.of(settings, self._providers, LOCAL_ROUTES, ports)
+        self._gateway.service = Service.of(settings, self._providers, LOCAL_ROUTES, self._ports)
         if address := _own_address():
             self._announce(settings, f"http://{address}", self._sandbox)
+
+    def _ports(self) -> frozenset[int]:
+        return _listening_ports() | (self._sandbox.ports if self._sandbox else frozenset())
 
     def done(self) -> asyncio.Task[None]:
         return asyncio.ensure_future(self._stop())

@@ -144,8 +144,13 @@ class FakeProvider:
         return Commit() if answer.ended is not Ended.OPEN or answer.body else Hold()
 
     def explain(
-        self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
+        self,
+        exchange: Exchange,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
     ) -> ClientError | None:
+        self.calls.append(f"explain {status} {body.decode()}")
         if isinstance(self.explained, ClientError):
             return self.explained
         if self.explained is not None:

@@ -196,9 +196,16 @@ class Provider(Protocol):
         """Pure and quick: called on headers and again for each piece of a held body."""
 
     def explain(
-        self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
+        self,
+        exchange: Exchange,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
     ) -> ClientError | None:
-        """An upstream's own error in neutral form; None where clients know the upstream's form."""
+        """An upstream's own error (400-599) in neutral form.
+
+        None: the client is given it as it is, because it knows the upstream's form and acts on it.
+        """
 
     async def before_commit(self, exchange: Exchange) -> None:
         """The answer is about to be given to the client."""

@@ -296,6 +296,10 @@ class Planner:
         own = exchange.header("originator")
         return own if own in self._surfaces else ORIGINATOR
 
+    def is_official(self, exchange: Exchange) -> bool:
+        """Whether the caller is the official client, or takes the answers that are made for it."""
+        return exchange.route.native or exchange.header("originator") in self._surfaces
+
     def likely_model(self, models: Sequence[Model]) -> str:
         """For a handshake that names none: the first model of the list, as a client would take."""
         listed = (model.slug for model in models if model.listed)

@@ -366,8 +366,16 @@ class CodexProvider:
         return self._seals.refused(sealed_reasoning(sent.content), account.handle)
 
     def explain(
-        self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
+        self,
+        exchange: Exchange,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
     ) -> ClientError | None:
+        # The official client acts on what stands there (codex-wire.md §4.3). A 401 would make it
+        # refresh, and doubt, a sign-in of its own that was never sent.
+        if status != 401 and self._planner.is_official(exchange):
+            return None
         return verdicts.explain(status, headers, body, now=self._clock())
 
     async def before_commit(self, exchange: Exchange) -> None:

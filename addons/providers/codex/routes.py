@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from addons.front.routes import Route
 
@@ -37,7 +38,7 @@ def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
         ]  # fmt: skip
 
     def official(host: str | None) -> list[Route]:
-        return [
+        own = [
             Route(host, "POST", RESPONSES, "model", "responses", provider, RESPONSES,
                   "The official client's model requests"),
             Route(host, "GET", RESPONSES, "model_socket", "responses", provider, RESPONSES,
@@ -49,6 +50,7 @@ def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
             Route(host, "*", "/backend-api/*", "passthrough", "responses", provider, "",
                   "Start-up calls, usage, settings: with the account's identity"),
         ]  # fmt: skip
+        return [replace(route, native=True) for route in own]
 
     found = [*openai(None), *official(None), *official(CHATGPT)]
     if API in forward_hosts:
