@@ -15,13 +15,14 @@ streaming leaves the client hanging (facts: trap 1).
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import Any
 
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.assembly import Assembly
 from addons.front.bodies import IncrementalDecoder
-from addons.front.sse import KEEP_ALIVE, EventStream, ServerEvent, encode, event_type
+from addons.front.sse import KEEP_ALIVE, EventStream, ServerEvent, Sieve, encode, event_type
 from addons.providers.contract import Outcome
 from fingerprints.serial import dumps, loads
 
@@ -54,6 +55,9 @@ class EventRelay:
         assert exchange.renderer is not None
         self._renderer = exchange.renderer
         self._onlooker = _Onlooker(exchange)
+        self._sieve = None
+        if self._renderer.passthrough:
+            self._sieve = _sieve(self._onlooker.wanted | self._renderer.watched)
         self._events = EventStream()
         self._decoder = IncrementalDecoder(encoding) if encoding else None
         self._over = False
@@ -82,8 +86,9 @@ class EventRelay:
                     ClientError(502, "relay_failed", "floway could not read the upstream's stream.")
                 )
             )
-        joined = b"".join(out)
-        return [joined] if joined else []
+        if len(out) != 1:
+            out = [b"".join(out)]
+        return out if out[0] else []
 
     def fail(self, error: ClientError) -> bytes:
         """Last bytes for a client whose stream cannot go on.
@@ -105,7 +110,14 @@ class EventRelay:
     def _take(self, chunk: bytes, out: list[bytes]) -> None:
         if self._decoder is not None:
             chunk = self._decoder.feed(chunk)
-        self._forward(self._events.feed(chunk), out)
+        if self._sieve is None:
+            self._forward(self._events.feed(chunk), out)
+            return
+        for part in self._events.sift(chunk, self._sieve):
+            if isinstance(part, bytes):
+                out.append(self._renderer.passed_run(part))
+            else:
+                out.append(self._pass(part))
 
     def _finish(self, out: list[bytes]) -> None:
         self._forward(self._events.close(), out)
@@ -149,6 +161,12 @@ class EventRelay:
     def _note(self, kind: str) -> None:
         if kind in TERMINAL and self.outcome is None:
             self.outcome = Outcome.FAILED if kind in FAILED else Outcome.COMPLETED
+
+
+@lru_cache(maxsize=16)
+def _sieve(kept: frozenset[str]) -> Sieve:
+    """Made once for each provider and protocol, of which there are few."""
+    return Sieve(kept)
 
 
 class Collector:

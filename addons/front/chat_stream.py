@@ -23,7 +23,7 @@ from addons.front.chat_chunks import DONE, ChunkWriter, compact, quoted
 from addons.front.chat_content import Content
 from addons.front.contract import Json
 from addons.front.openai_errors import error_object, response_failure
-from addons.front.sse import ServerEvent
+from addons.front.sse import EventStream, ServerEvent
 
 type _Key = tuple[str, Hashable, int]
 """Channel, output item, part of the item."""
@@ -48,6 +48,7 @@ class ChatRenderer:
 
     content_type = "text/event-stream; charset=utf-8"
     passthrough = False
+    watched: frozenset[str] = frozenset()
 
     def __init__(self, model: str, options: AnswerOptions) -> None:
         self._model = model
@@ -102,6 +103,10 @@ class ChatRenderer:
         except (ValueError, RecursionError):  # a comment, or no JSON: nothing to render
             return b""
         return self.event(parsed) if isinstance(parsed, dict) else b""
+
+    def passed_run(self, run: bytes) -> bytes:
+        """Each of the events rendered."""
+        return b"".join([self.passed(event) for event in EventStream().feed(run)])
 
     def finish(self) -> bytes:
         """``[DONE]``; an error instead when the response never came to its end."""

@@ -56,6 +56,7 @@ class _CompactionRenderer:
 
     content_type = "application/json"
     passthrough = True
+    watched: frozenset[str] = frozenset()
 
     def __init__(self, responses: Renderer) -> None:
         self._responses = responses
@@ -65,6 +66,9 @@ class _CompactionRenderer:
 
     def passed(self, event: ServerEvent) -> bytes:
         return self._responses.passed(event)
+
+    def passed_run(self, run: bytes) -> bytes:
+        return self._responses.passed_run(run)
 
     def finish(self) -> bytes:
         return self._responses.finish()

@@ -44,6 +44,9 @@ class Renderer(Protocol):
     passthrough: bool
     """True: the upstream's SSE bytes are already the client's protocol; see :meth:`passed`."""
 
+    watched: frozenset[str]
+    """Names of the events that :meth:`passed` has to see; others may come in runs."""
+
     def event(self, event: Json) -> bytes:
         """Client bytes for one Responses event; ``b""`` where the protocol has nothing to say."""
 
@@ -52,6 +55,12 @@ class Renderer(Protocol):
 
         To be called for each event of a ``passthrough`` answer, changed ones in their changed
         form, so that :meth:`failed` can continue the stream which the client has seen.
+        """
+
+    def passed_run(self, run: bytes) -> bytes:
+        """As :meth:`passed`, for several events at once: a run of :meth:`EventStream.sift`.
+
+        Only for events whose name is none of :attr:`watched`.
         """
 
     def finish(self) -> bytes:

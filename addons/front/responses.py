@@ -231,6 +231,7 @@ class ResponsesRenderer:
 
     content_type = CONTENT_TYPE
     passthrough = True
+    watched = frozenset({"response.created"})
 
     def __init__(self, model: str) -> None:
         self._model = model
@@ -251,10 +252,24 @@ class ResponsesRenderer:
             if parsed is not None:
                 self._note(parsed)
                 return event.raw
-        if event.data:
-            match = _SEQUENCE.search(event.data, 0, 256)
-            self._next = int(match[1]) + 1 if match is not None else self._next + 1
+        self._count(event.data)
         return event.raw
+
+    def passed_run(self, run: bytes) -> bytes:
+        """The run's own bytes. The number of its last event is enough, where that has one."""
+        match = _SEQUENCE.search(run, last := run.rfind(b"\ndata: ") + 7, last + 256)
+        if match is not None:
+            self._next = int(match[1]) + 1
+        else:
+            for event in run.split(b"\n\n"):
+                self._count(event.partition(b"\ndata: ")[2])
+        return run
+
+    def _count(self, data: bytes) -> None:
+        """Take up an event's number by a bounded look; one without a number counts as the next."""
+        if data:
+            match = _SEQUENCE.search(data, 0, 256)
+            self._next = int(match[1]) + 1 if match is not None else self._next + 1
 
     def event(self, event: Json) -> bytes:
         """One event in wire form."""

@@ -185,6 +185,22 @@ def test_events_are_counted_where_the_upstream_does_not_number_them() -> None:
     assert failed["sequence_number"] == 2
 
 
+NUMBERS = st.sampled_from(['"sequence_number":7,', '"sequence_number" : 12 ,', '"s":1,', ""])
+
+
+@given(st.lists(st.tuples(NUMBERS, st.sampled_from(["", "x", "x" * 300])), max_size=6))
+def test_a_run_counts_as_its_events_do(data: list[tuple[str, str]]) -> None:
+    run = b"".join(
+        encode("a", f'{{{number}"x":"{text}"}}'.encode() if text else b"") for number, text in data
+    )
+    one, many = ResponsesRenderer("m"), ResponsesRenderer("m")
+    assert b"".join(one.passed(event) for event in EventStream().feed(run)) == run
+    if run:
+        assert many.passed_run(run) == run
+    failed, other = seen(one.failed(ERROR))[-1], seen(many.failed(ERROR))[-1]
+    assert failed["sequence_number"] == other["sequence_number"]
+
+
 def test_a_created_event_that_is_no_json_does_not_matter() -> None:
     renderer = ResponsesRenderer("m")
     broken = wire(created())

@@ -15,6 +15,7 @@ from addons.front.sse import (
     EventStream,
     EventTooLarge,
     ServerEvent,
+    Sieve,
     encode,
     event_type,
 )
@@ -151,6 +152,66 @@ def test_limit_on_one_event(step: int) -> None:
         stream.feed(b"data: b\n\n")
     with pytest.raises(EventTooLarge):
         stream.close()
+
+
+NAMES = ["a", "kept", "keptt", "kep", "message", "", "\xff", "response.a.b"]
+USUAL = st.builds(
+    lambda name, data: b"event: " + name.encode("latin-1") + b"\ndata: " + data + b"\n\n",
+    st.sampled_from(NAMES),
+    st.sampled_from([b"", b"x", b"[DONE]", b'{"type":"kept"}', b'{"type":"a"}']),
+)
+SIEVE = Sieve({"kept", "re.ept"})
+
+
+@settings(max_examples=250)
+@given(st.lists(USUAL | FRAGMENTS, max_size=24).map(b"".join), st.lists(st.integers(0, 400)))
+@example(b"\n\nevent: a\ndata: \n\nevent: kept\ndata: \n\nevent: a\ndata: x", [2])
+def test_what_falls_through_a_sieve_are_the_bytes_of_events_in_the_usual_form(
+    data: bytes, places: list[int]
+) -> None:
+    stream = EventStream()
+    events: list[ServerEvent] = []
+    for chunk in cut(data, places):
+        for part in stream.sift(chunk, SIEVE):
+            if isinstance(part, ServerEvent):
+                events.append(part)
+                continue
+            run = [event for event in parse(b": first\n\n", part)[1:] if event.terminated]
+            assert b"".join(event.raw for event in run) == part
+            assert not {event_type(event) for event in run} & {"kept", "", "message"}
+            assert all(event.raw.count(b"\n") == 3 for event in run)
+            events += run
+    assert events + stream.close() == parse(data)
+
+
+def test_runs_are_as_long_as_they_can_be() -> None:
+    def event(name: bytes) -> bytes:
+        return b"event: %b\ndata: {}\n\n" % name
+
+    stream = EventStream()
+    assert stream.sift(event(b"a"), SIEVE) == parse(event(b"a"))  # it might begin with a mark
+    run = event(b"a") * 3
+    (first,) = stream.sift(run, SIEVE)
+    assert first is run
+    parts = stream.sift(run + event(b"kept") + run[:-5], SIEVE)
+    assert parts == [run, *parse(event(b"kept")), run[: len(run) // 3 * 2]]
+    rest = stream.sift(run[-5:] + run, SIEVE)
+    assert rest == [*parse(event(b"a")), run]
+
+
+@pytest.mark.parametrize("step", [1, 7, 64, 1000])
+def test_limit_on_one_event_behind_a_sieve(step: int) -> None:
+    data = b"event: a\ndata: ok\n\n" * 2 + b"event: a\ndata: " + b"x" * 100 + b"\n\n"
+    stream = EventStream(max_event=64)
+    seen = b""
+    chunks = [data[i : i + step] for i in range(0, len(data), step)]
+    with pytest.raises(EventTooLarge, match="more than 64 bytes"):  # noqa: PT012
+        for chunk in [*chunks, b"more"]:
+            for part in stream.sift(chunk, SIEVE):
+                seen += part if isinstance(part, bytes) else part.raw
+    assert seen == data[:38]
+    with pytest.raises(EventTooLarge):
+        stream.sift(data[:19], SIEVE)
 
 
 def test_an_event_of_exactly_the_limit_is_given() -> None:
