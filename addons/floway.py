@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from addons.configuration import Configuration
 from addons.debug.witness import show_attempt
+from addons.errors import FlowayError
 from addons.gateway import Gateway
 from addons.launch import Launch, Upstreams
 from addons.providers.codex.provider import CodexProvider
@@ -18,14 +19,18 @@ from addons.providers.contract import Provider
 from addons.settings import Settings
 from addons.store.contract import Store
 from addons.store.sqlite import SqliteStore
-from replay.sandbox.embedded import EmbeddedSandbox
+
+PROVIDERS = (CodexProvider.name,)
 
 
 async def open_store(settings: Settings) -> Store:
-    return await SqliteStore.open(settings.home / "floway.db")
+    return await SqliteStore.open(settings.database)
 
 
-async def start_sandbox(settings: Settings) -> EmbeddedSandbox:
+async def start_sandbox(settings: Settings) -> Upstreams:
+    # Imported here: who has accounts never needs it, and it costs a tenth of the memory.
+    from replay.sandbox.embedded import EmbeddedSandbox
+
     return await EmbeddedSandbox.start(
         settings.home / "sandbox", port=settings.sandbox_port, tls_port=settings.sandbox_tls_port
     )
@@ -34,22 +39,28 @@ async def start_sandbox(settings: Settings) -> EmbeddedSandbox:
 def build_providers(
     settings: Settings, store: Store | None = None, sandbox: Upstreams | None = None
 ) -> Sequence[Provider]:
-    """All providers. Without a store nothing is kept (``floway routes`` needs no store)."""
-    if isinstance(sandbox, EmbeddedSandbox):
-        return [
-            CodexProvider.of_sandbox(
-                settings, store, sandbox.url, str(sandbox.ca_file), sandbox.sign_ins()
-            )
-        ]
-    return [CodexProvider.of_settings(settings, store)]
+    """All providers. Without a store nothing is kept (``floway routes`` needs no store).
+
+    Raises:
+        FlowayError: an account can't be used, or a setting names a provider that does not exist.
+    """
+    named = {*(entry.provider for entry in settings.accounts), *settings.upstreams}
+    for name in sorted(named - set(PROVIDERS)):
+        raise FlowayError(f"there is no provider {name!r}; known: {', '.join(PROVIDERS)}")
+    if sandbox is None:
+        return [CodexProvider.of_settings(settings, store)]
+    return [
+        CodexProvider.of_sandbox(
+            settings, store, sandbox.url, str(sandbox.ca_file), sandbox.sign_ins()
+        )
+    ]
 
 
 def announce(settings: Settings, address: str, sandbox: Upstreams | None) -> None:
     """Tell the user where to point clients."""
     from replay.cli.banner import announce as show
 
-    inside = sandbox if isinstance(sandbox, EmbeddedSandbox) else None
-    show(settings, address, sandbox=None if inside is None else inside.control_url)
+    show(settings, address, sandbox=None if sandbox is None else sandbox.control_url)
     sys.stdout.flush()
 
 

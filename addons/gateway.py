@@ -15,7 +15,7 @@ import logging
 import secrets
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
@@ -79,13 +79,21 @@ class Service:
             settings,
             {provider.name: provider for provider in providers},
             RouteTable(routes),
-            ClientKeys(key.get_secret_value() for key in settings.client_keys),
+            _keys(settings),
             own_ports,
         )
+
+    def with_settings(self, settings: Settings) -> Service:
+        """The same with other limits and client keys."""
+        return replace(self, settings=settings, keys=_keys(settings))
 
     def decrypts(self, names: set[str]) -> bool:
         """Whether a TLS connection to a host of these names is opened, and not tunnelled."""
         return not names.isdisjoint(self.routes.hosts | set(self.settings.forward_hosts))
+
+
+def _keys(settings: Settings) -> ClientKeys:
+    return ClientKeys(key.get_secret_value() for key in settings.client_keys)
 
 
 class Gateway:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from logging import DEBUG
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import certifi
 from mitmproxy import ctx
@@ -26,11 +27,29 @@ LOCAL_ROUTES = [
 ]
 
 
-class Upstreams(Protocol):
-    """Upstreams of floway's own: the sandbox, as the launcher sees it."""
+AT_START = (
+    *("home", "profile", "sandbox", "sandbox_port", "sandbox_tls_port"),
+    *("upstreams", "accounts", "forward_hosts"),
+)
+"""Settings that are looked at only when floway starts."""
 
+
+class Upstreams(Protocol):
+    """Upstreams of floway's own: the sandbox, as the rest sees it.
+
+    Attributes:
+        url: base URL for requests; its certificate is signed by ``ca_file``.
+        control_url: where its faults and records are.
+        ports: of its listeners.
+    """
+
+    url: str
+    control_url: str
     ca_file: Path
     ports: frozenset[int]
+
+    def sign_ins(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        """Label and sign-in, as the official client keeps it, of each made-up account."""
 
     async def stop(self) -> None:
         """Close every listener and connection."""
@@ -70,6 +89,7 @@ class Launch:
         self._sandbox: Upstreams | None = None
         self._providers: Sequence[Provider] = ()
         self._task: asyncio.Task[None] | None = None
+        self._trusted: tuple[str, str | None] | None = None
 
     def running(self) -> asyncio.Task[None] | None:
         """mitmproxy awaits what this returns; an ``async def`` would break script reloads."""
@@ -77,18 +97,32 @@ class Launch:
             self._task = asyncio.create_task(self._start(), name="floway: start")
         return self._task
 
+    def configure(self, updated: set[str]) -> None:
+        """Settings that were changed in a running floway, as far as they can be."""
+        service, settings = self._gateway.service, self._configuration.settings
+        if service is None or settings == service.settings:
+            return
+        before = service.settings
+        self._gateway.service = service.with_settings(settings)
+        fixed = [name for name in AT_START if getattr(settings, name) != getattr(before, name)]
+        if fixed:
+            logger.warning("floway: %s: changed when floway is started again", ", ".join(fixed))
+
     async def _start(self) -> None:
         settings = self._configuration.settings
         try:
+            # A script that is loaded again: what the one before used must be free.
+            await asyncio.gather(*_leaving)
             self._store = await self._open_store(settings)
             if settings.sandbox or not settings.accounts:
                 self._sandbox = await self._start_sandbox(settings)
-                _trust(self._sandbox.ca_file, settings.home)
+                self._trust(self._sandbox.ca_file, settings.home)
             self._providers = self._build_providers(settings, self._store, self._sandbox)
             for provider in self._providers:
                 await provider.start()
         except Exception as error:
-            logger.error("floway cannot start: %s", error, exc_info=settings.log_level == "debug")
+            problem = str(error) or type(error).__name__
+            logger.error("floway cannot start: %s", problem, exc_info=logger.isEnabledFor(DEBUG))
             ctx.master.shutdown()
             return
         self._gateway.service = Service.of(settings, self._providers, LOCAL_ROUTES, self._ports)
@@ -98,17 +132,43 @@ class Launch:
     def _ports(self) -> frozenset[int]:
         return _listening_ports() | (self._sandbox.ports if self._sandbox else frozenset())
 
+    def _trust(self, ca_file: Path, home: Path) -> None:
+        """Let mitmproxy accept the sandbox's certificate besides those it accepts anyway."""
+        before = ctx.options.ssl_verify_upstream_trusted_ca
+        bundle = home / "sandbox" / "trusted.pem"
+        known = Path(before or certifi.where()).read_bytes()
+        bundle.write_bytes(known + b"\n" + ca_file.read_bytes())
+        ctx.options.update(ssl_verify_upstream_trusted_ca=str(bundle))
+        self._trusted = (str(bundle), before)
+
     def done(self) -> asyncio.Task[None]:
-        return asyncio.ensure_future(self._stop())
+        """As :meth:`running`, to be awaited."""
+        self._gateway.service = None
+        if self._trusted is not None:
+            bundle, before = self._trusted
+            if ctx.options.ssl_verify_upstream_trusted_ca == bundle:
+                ctx.options.update(ssl_verify_upstream_trusted_ca=before)
+        task = asyncio.create_task(self._stop(), name="floway: stop")
+        _leaving.add(task)
+        task.add_done_callback(_leaving.discard)
+        return task
 
     async def _stop(self) -> None:
-        self._gateway.service = None
-        for provider in self._providers:
-            await provider.stop()
-        if self._sandbox is not None:
-            await self._sandbox.stop()
-        if self._store is not None:
-            await self._store.close()
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        stops = [provider.stop for provider in self._providers]
+        stops += [self._sandbox.stop] if self._sandbox is not None else []
+        stops += [self._store.close] if self._store is not None else []
+        for stop in stops:
+            try:
+                await stop()
+            except Exception:
+                logger.exception("floway could not stop cleanly")
+
+
+_leaving: set[asyncio.Task[None]] = set()
+"""Launches that are stopping. mitmproxy does not wait for them when it loads a script again."""
 
 
 def _listening_ports() -> frozenset[int]:
@@ -121,18 +181,11 @@ def _listening_ports() -> frozenset[int]:
 
 
 def _own_address() -> str:
+    """Where a client on this machine reaches floway; "" when it does not listen."""
     server = ctx.master.addons.get("proxyserver")
     assert isinstance(server, Proxyserver)
-    for host, port, *_ in server.listen_addrs():
-        if ":" in host:
-            continue
-        return f"{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+    found = sorted(server.listen_addrs(), key=lambda address: ":" in address[0])
+    for host, port, *_ in found:
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"[{local}]:{port}" if ":" in local else f"{local}:{port}"
     return ""
-
-
-def _trust(ca_file: Path, home: Path) -> None:
-    """Let mitmproxy accept the sandbox's certificate besides those it accepts anyway."""
-    known = ctx.options.ssl_verify_upstream_trusted_ca or certifi.where()
-    bundle = home / "sandbox" / "trusted.pem"
-    bundle.write_bytes(Path(known).read_bytes() + b"\n" + ca_file.read_bytes())
-    ctx.options.update(ssl_verify_upstream_trusted_ca=str(bundle))
