@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from addons.accounts.model import Account
-from addons.accounts.pool import AllCooling, Pool
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.routes import Route
 from addons.front.sse import ServerEvent, event_type
-from addons.providers.codex import frames, roster, seals, verdicts
+from addons.providers.codex import frames, roster, verdicts
 from addons.providers.codex.catalogue import Catalogue
-from addons.providers.codex.classification import after_refresh, client_error
+from addons.providers.codex.classification import client_error
 from addons.providers.codex.environment import detect
-from addons.providers.codex.identity import Identity, resolve
+from addons.providers.codex.identity import resolve
 from addons.providers.codex.ids import Mint
-from addons.providers.codex.lineage import Lineages
-from addons.providers.codex.parameters import LearnedParameters
-from addons.providers.codex.planning import Caller, Planner, Shaped, named_model
-from addons.providers.codex.refusals import Refusal, from_answer, from_event
+from addons.providers.codex.memory import Memory
+from addons.providers.codex.planning import Caller, Planner, named_model
+from addons.providers.codex.progress import Progress
+from addons.providers.codex.refusals import from_answer, from_event
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
-from addons.providers.codex.seals import Seals, readable_body, sealed_content, sealed_reasoning
+from addons.providers.codex.seals import readable_body, sealed_content
 from addons.providers.codex.shape import prefix_key
 from addons.providers.codex.side import accounts_check, models_answer
 from addons.providers.codex.upstream import Upstream
@@ -48,7 +45,6 @@ from addons.providers.contract import (
     NextAccount,
     Outcome,
     Plan,
-    RefreshCredentials,
     Refuse,
     SameAccount,
     Verdict,
@@ -59,38 +55,8 @@ from addons.store.contract import Store
 logger = logging.getLogger(__name__)
 
 NAME = "codex"
-PARAMETERS = "codex.parameters"
-
 SEALED_ITEM = "response.output_item.done"
 """The event that brings an item's encrypted content."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """What this provider remembers of one exchange (``exchange.state``).
-
-    Attributes:
-        tried: handles that are not asked again for this exchange.
-        asked: attempts by handle.
-        refused: a member that the upstream named as unsupported in the last answer.
-        headers_read: limits in the head of the attempt's answer were noted.
-        output: the WebSocket response that is under way has given output.
-        prefix: names instructions and tools of the last WebSocket message.
-    """
-
-    identity: Identity
-    model: str = ""
-    account: Account | None = None
-    shaped: Shaped | None = None
-    started: float = 0.0
-    tried: set[str] = field(default_factory=set)
-    asked: dict[str, int] = field(default_factory=dict)
-    scan: verdicts.StreamScan = field(default_factory=verdicts.StreamScan)
-    refused: str | None = None
-    headers_read: bool = False
-    output: bool = False
-    prefix: str = ""
-    handshake: Identity | None = None
 
 
 class CodexProvider:
@@ -124,17 +90,11 @@ class CodexProvider:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._store = store
-        self._upstream = upstream
         self._clock = clock
-        self._pool = Pool(accounts)
-        self._lineages = Lineages()
         self._mint = Mint()
-        self._parameters = LearnedParameters()
-        self._seals = Seals()
+        self._memory = Memory(upstream.url, accounts, store)
         self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
         self._planner = Planner(upstream, settings.profile, detect())
-        self._installations: dict[str, str] = {}
 
     @classmethod
     def of_settings(cls, settings: Settings, store: Store | None) -> CodexProvider:
@@ -160,16 +120,10 @@ class CodexProvider:
 
     @property
     def accounts(self) -> Sequence[Account]:
-        return self._pool.accounts
+        return self._memory.pool.accounts
 
     async def start(self) -> None:
-        if self._store is None:
-            return
-        for account in self._pool.accounts:
-            self._installations[account.handle] = await roster.installation(account, self._store)
-        kept = await self._store.get(PARAMETERS, "refused")
-        if kept is not None:
-            self._parameters.load(kept.value)
+        await self._memory.load()
 
     async def stop(self) -> None:
         await self._catalogue.close()
@@ -179,7 +133,7 @@ class CodexProvider:
     async def plan(self, exchange: Exchange) -> Plan:
         now = self._clock()
         progress = self._progress(exchange, now)
-        account = await self._account(exchange, progress, now)
+        account = await self._memory.account(exchange, progress, now)
         if isinstance(account, ClientError):
             return Refuse(account)
         progress.account = account
@@ -191,13 +145,13 @@ class CodexProvider:
             case "model":
                 assert exchange.turn is not None
                 models = await self._catalogue.refreshed(lambda: self._planner.models(account))
-                body = readable_body(exchange.turn.body, account.handle, self._seals)
+                body = readable_body(exchange.turn.body, account.handle, self._memory.seals)
                 progress.shaped = shaped = self._planner.shape(
-                    body, progress.identity, self._parameters, models, now
+                    body, progress.identity, self._memory.parameters, models, now
                 )
-                identity = self._readable(progress.identity, account)
+                identity = self._memory.readable(progress.identity, account)
                 request = self._planner.turn(shaped, identity, self._caller(exchange, account))
-                self._remember(progress.identity, now, progress.model)
+                self._memory.remember(progress.identity, now, progress.model)
             case "model_socket":
                 progress.handshake = progress.identity
                 await self._catalogue.refreshed(lambda: self._planner.models(account))
@@ -213,20 +167,8 @@ class CodexProvider:
                 request = self._planner.side(exchange, self._caller(exchange, account))
         return Forward(request, account.label, self._summary(progress))
 
-    def _remember(self, identity: Identity, now: float, model: str) -> None:
-        self._lineages.remember(identity.session_id, identity.strand(now, model))
-
-    def _readable(self, identity: Identity, account: Account) -> Identity:
-        """Without a turn state that another account was given."""
-        state = identity.turn_state
-        if state is None or self._seals.readable(state, account.handle):
-            return identity
-        return replace(identity, turn_state=None)
-
     def _caller(self, exchange: Exchange, account: Account) -> Caller:
-        installation = self._installations.get(account.handle) or self._installations.setdefault(
-            account.handle, str(uuid.uuid4())
-        )
+        installation = self._memory.installation(account)
         return Caller(account, installation, self._planner.originator(exchange))
 
     def _progress(self, exchange: Exchange, now: float) -> Progress:
@@ -240,7 +182,7 @@ class CodexProvider:
             principal=exchange.principal,
             now=now,
             mint=self._mint,
-            stored=self._lineages,
+            stored=self._memory.lineages,
         )
         for note in identity.notes:
             logger.info("exchange %s: %s", exchange.id, note)
@@ -250,7 +192,7 @@ class CodexProvider:
             if not model:
                 # The client would take the upstream's word on the model for a change of it.
                 exchange.hidden_headers.add("openai-model")
-                known = self._lineages.thread(identity.session_id, identity.thread_id)
+                known = self._memory.lineages.thread(identity.session_id, identity.thread_id)
                 model = known.model if known is not None else ""
             model = model or self._planner.likely_model(self._catalogue.models)
         progress = exchange.state = Progress(identity, model)
@@ -260,55 +202,6 @@ class CodexProvider:
             else f"{exchange.principal}:side"
         )
         return progress
-
-    async def _account(
-        self, exchange: Exchange, progress: Progress, now: float
-    ) -> Account | ClientError:
-        """The account for the next attempt, after the verdict on the last one has its effect."""
-        verdict = exchange.attempts[-1].verdict if exchange.attempts else None
-        last = progress.account
-        if last is not None:
-            if isinstance(verdict, RefreshCredentials):
-                if progress.asked[last.handle] == 1 and await roster.reload(last):
-                    return last
-                verdict = after_refresh(verdict)
-            if isinstance(verdict, SameAccount):
-                if progress.refused is not None:
-                    self._parameters.learn(self._upstream.url, progress.refused, now)
-                    await self._keep_parameters()
-                    progress.refused = None
-                return last
-            if isinstance(verdict, NextAccount):
-                progress.tried.add(last.handle)
-                self._cool(last, progress.model, verdict, now)
-        chosen = self._pool.choose(exchange.conversation, progress.model, now, progress.tried)
-        if isinstance(chosen, AllCooling):
-            if exchange.route.kind == "passthrough":
-                for each in chosen.reasons:  # limits hold for model requests only
-                    if each.error is not None and each.error.status in (429, 503):
-                        return each.account
-            if isinstance(verdict, NextAccount) and len(self._pool.accounts) == 1:
-                return verdict.error
-            last_error = verdict.error if isinstance(verdict, NextAccount) else None
-            return chosen.client_error(progress.model, now, last=last_error)
-        return chosen
-
-    def _cool(self, account: Account, model: str, verdict: NextAccount, now: float) -> None:
-        if verdict.scope == "none":
-            return
-        scope = model if verdict.scope == "model" else None
-        logger.info("account %s: %s", account.label, verdict.reason)
-        if verdict.backoff:
-            self._pool.back_off(
-                account, scope, verdict.cooldown, verdict.reason, now=now, error=verdict.error
-            )
-        elif verdict.cooldown > 0:
-            until = now + verdict.cooldown
-            self._pool.cool(account, scope, until, verdict.reason, now=now, error=verdict.error)
-
-    async def _keep_parameters(self) -> None:
-        if self._store is not None:
-            await self._store.put(PARAMETERS, "refused", self._parameters.dump())
 
     def _summary(self, progress: Progress) -> dict[str, Any]:
         return {
@@ -331,7 +224,7 @@ class CodexProvider:
             headers = header_map(answer.headers)
             self._catalogue.announced(headers.get("x-models-etag"))
             if state := headers.get("x-codex-turn-state"):
-                self._seals.made(state, account.handle)
+                self._memory.seals.made(state, account.handle)
             if (quota := quota_from_headers(headers, now)) is not None:
                 account.quota = quota
         if exchange.route.kind == "passthrough":
@@ -339,7 +232,7 @@ class CodexProvider:
 
         def learnable(path: str) -> bool:
             sent = progress.shaped.content if progress.shaped is not None else {}
-            if not self._parameters.learnable(sent, path):
+            if not self._memory.parameters.learnable(sent, path):
                 return False
             progress.refused = path
             return True
@@ -354,16 +247,10 @@ class CodexProvider:
         )
         if isinstance(verdict, Fail) and answer.status is not None and progress.shaped is not None:
             refusal = from_answer(answer.status, answer.headers, answer.body, now)
-            if self._unsealed(refusal, progress.shaped, account):
+            if self._memory.unsealed(refusal, progress.shaped, account):
                 error = client_error(refusal, model=progress.model, now=now)
                 return SameAccount("reasoning of another account", error)
         return verdict
-
-    def _unsealed(self, refusal: Refusal | None, sent: Shaped, account: Account) -> bool:
-        """Whether the account can't read reasoning, which the next request leaves out."""
-        if refusal is None or seals.REFUSED not in refusal.words:
-            return False
-        return self._seals.refused(sealed_reasoning(sent.content), account.handle)
 
     def explain(
         self,
@@ -394,7 +281,7 @@ class CodexProvider:
         if progress.account is not None:
             made = sealed_content(event) or frames.turn_state(event)
             if made is not None:
-                self._seals.made(made, progress.account.handle)
+                self._memory.seals.made(made, progress.account.handle)
         response = event.get("response")
         if isinstance(response, dict) and kind in ("response.completed", "response.incomplete"):
             exchange.usage = token_usage(response)
@@ -427,13 +314,13 @@ class CodexProvider:
             principal=exchange.principal,
             now=now,
             mint=self._mint,
-            stored=self._lineages,
+            stored=self._memory.lineages,
         ).on_connection(progress.handshake or progress.identity)
-        identity = self._readable(identity, account)
+        identity = self._memory.readable(identity, account)
         shaped = self._planner.shape(
-            readable_body(create.body, account.handle, self._seals),
+            readable_body(create.body, account.handle, self._memory.seals),
             identity,
-            self._parameters,
+            self._memory.parameters,
             self._catalogue.models,
             now,
             websocket=True,
@@ -443,7 +330,7 @@ class CodexProvider:
         progress.identity, progress.model = identity, str(create.body["model"])
         progress.shaped, progress.prefix = shaped, prefix_key(create.body)
         progress.output, progress.started = False, now
-        self._remember(identity, now, progress.model)
+        self._memory.remember(identity, now, progress.model)
         return frame
 
     def server_frame(self, exchange: Exchange, text: bytes) -> bytes:
@@ -465,11 +352,11 @@ class CodexProvider:
         verdict = verdicts.judge_frame(event, model=progress.model, now=now, output=progress.output)
         if account is not None:
             if verdict is not None and progress.shaped is not None:
-                self._unsealed(from_event(event, now), progress.shaped, account)
+                self._memory.unsealed(from_event(event, now), progress.shaped, account)
             if isinstance(verdict, NextAccount):
-                self._cool(account, progress.model, verdict, now)
+                self._memory.cool(account, progress.model, verdict, now)
             elif kind == "response.completed":
-                self._pool.succeeded(
+                self._memory.pool.succeeded(
                     exchange.conversation, account, progress.model, now, started=progress.started
                 )
         if verdict is not None and frames.with_status(event, _status(verdict)):
@@ -486,7 +373,7 @@ class CodexProvider:
         if not isinstance(progress, Progress) or progress.account is None:
             return
         if outcome is Outcome.COMPLETED and not exchange.websocket:
-            self._pool.succeeded(
+            self._memory.pool.succeeded(
                 exchange.conversation,
                 progress.account,
                 progress.model,

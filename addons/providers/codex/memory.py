@@ -1,0 +1,134 @@
+"""What this provider remembers between exchanges, and what the next attempt's account is.
+
+The pool of accounts, the threads of each session, what upstreams refused, who sealed which value.
+What has to outlive the process is in the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from addons.accounts.model import Account
+from addons.accounts.pool import AllCooling, Pool
+from addons.errors import ClientError
+from addons.exchange import Exchange
+from addons.providers.codex import roster, seals
+from addons.providers.codex.classification import after_refresh
+from addons.providers.codex.identity import Identity
+from addons.providers.codex.lineage import Lineages
+from addons.providers.codex.parameters import LearnedParameters
+from addons.providers.codex.planning import Shaped
+from addons.providers.codex.progress import Progress
+from addons.providers.codex.refusals import Refusal
+from addons.providers.codex.seals import Seals, sealed_reasoning
+from addons.providers.contract import NextAccount, RefreshCredentials, SameAccount
+from addons.store.contract import Store
+
+logger = logging.getLogger(__name__)
+
+PARAMETERS = "codex.parameters"
+
+
+class Memory:
+    """One per provider.
+
+    Attributes:
+        pool: which account serves which conversation, and which one cools.
+        lineages: the last state of each thread.
+        parameters: members that the upstream refused.
+        seals: which account can read which sealed value.
+    """
+
+    def __init__(self, upstream: str, accounts: Sequence[Account], store: Store | None) -> None:
+        self.pool = Pool(accounts)
+        self.lineages = Lineages()
+        self.parameters = LearnedParameters()
+        self.seals = Seals()
+        self._upstream = upstream
+        self._store = store
+        self._installations: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Fetch what the store has kept."""
+        if self._store is None:
+            return
+        for account in self.pool.accounts:
+            self._installations[account.handle] = await roster.installation(account, self._store)
+        kept = await self._store.get(PARAMETERS, "refused")
+        if kept is not None:
+            self.parameters.load(kept.value)
+
+    def installation(self, account: Account) -> str:
+        """The account's installation id; minted for this process where nothing is kept."""
+        known = self._installations.get(account.handle)
+        return known or self._installations.setdefault(account.handle, str(uuid.uuid4()))
+
+    def remember(self, identity: Identity, now: float, model: str) -> None:
+        """The request goes out: its thread's state is the last one known."""
+        self.lineages.remember(identity.session_id, identity.strand(now, model))
+
+    def readable(self, identity: Identity, account: Account) -> Identity:
+        """Without a turn state that another account was given."""
+        state = identity.turn_state
+        if state is None or self.seals.readable(state, account.handle):
+            return identity
+        return replace(identity, turn_state=None)
+
+    async def account(
+        self, exchange: Exchange, progress: Progress, now: float
+    ) -> Account | ClientError:
+        """The account for the next attempt, after the verdict on the last one has its effect."""
+        verdict = exchange.attempts[-1].verdict if exchange.attempts else None
+        last = progress.account
+        if last is not None:
+            if isinstance(verdict, RefreshCredentials):
+                if progress.asked[last.handle] == 1 and await roster.reload(last):
+                    return last
+                verdict = after_refresh(verdict)
+            if isinstance(verdict, SameAccount):
+                if progress.refused is not None:
+                    self.parameters.learn(self._upstream, progress.refused, now)
+                    await self._keep_parameters()
+                    progress.refused = None
+                return last
+            if isinstance(verdict, NextAccount):
+                progress.tried.add(last.handle)
+                self.cool(last, progress.model, verdict, now)
+        chosen = self.pool.choose(exchange.conversation, progress.model, now, progress.tried)
+        if isinstance(chosen, AllCooling):
+            if exchange.route.kind == "passthrough":
+                for each in chosen.reasons:  # limits hold for model requests only
+                    if each.error is not None and each.error.status in (429, 503):
+                        return each.account
+            if isinstance(verdict, NextAccount) and len(self.pool.accounts) == 1:
+                return verdict.error
+            last_error = verdict.error if isinstance(verdict, NextAccount) else None
+            return chosen.client_error(progress.model, now, last=last_error)
+        return chosen
+
+    def cool(self, account: Account, model: str, verdict: NextAccount, now: float) -> None:
+        """Apply a verdict to the account, as its scope says."""
+        if verdict.scope == "none":
+            return
+        scope = model if verdict.scope == "model" else None
+        logger.info("account %s: %s", account.label, verdict.reason)
+        if verdict.backoff:
+            self.pool.back_off(
+                account, scope, verdict.cooldown, verdict.reason, now=now, error=verdict.error
+            )
+        elif verdict.cooldown > 0:
+            until = now + verdict.cooldown
+            self.pool.cool(account, scope, until, verdict.reason, now=now, error=verdict.error)
+
+    async def _keep_parameters(self) -> None:
+        if self._store is not None:
+            await self._store.put(PARAMETERS, "refused", self.parameters.dump())
+
+    def unsealed(self, refusal: Refusal | None, sent: Shaped, account: Account) -> bool:
+        """Whether the account can't read reasoning, which the next request leaves out."""
+        if refusal is None or seals.REFUSED not in refusal.words:
+            return False
+        return self.seals.refused(sealed_reasoning(sent.content), account.handle)

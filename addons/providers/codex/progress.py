@@ -1,0 +1,38 @@
+"""What this provider remembers of one exchange, from its first attempt to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from addons.accounts.model import Account
+from addons.providers.codex import verdicts
+from addons.providers.codex.identity import Identity
+from addons.providers.codex.planning import Shaped
+
+
+@dataclass(slots=True)
+class Progress:
+    """What this provider remembers of one exchange (``exchange.state``).
+
+    Attributes:
+        tried: handles that are not asked again for this exchange.
+        asked: attempts by handle.
+        refused: a member that the upstream named as unsupported in the last answer.
+        headers_read: limits in the head of the attempt's answer were noted.
+        output: the WebSocket response that is under way has given output.
+        prefix: names instructions and tools of the last WebSocket message.
+    """
+
+    identity: Identity
+    model: str = ""
+    account: Account | None = None
+    shaped: Shaped | None = None
+    started: float = 0.0
+    tried: set[str] = field(default_factory=set)
+    asked: dict[str, int] = field(default_factory=dict)
+    scan: verdicts.StreamScan = field(default_factory=verdicts.StreamScan)
+    refused: str | None = None
+    headers_read: bool = False
+    output: bool = False
+    prefix: str = ""
+    handshake: Identity | None = None
