@@ -153,10 +153,10 @@ def _is_sound(item: Any) -> bool:
     if type(content) is not list:
         return type(content) is str
     for part in content:
-        kind = part.get("type") if type(part) is dict else None
-        if type(kind) is not str:
+        form = part.get("type") if type(part) is dict else None
+        if type(form) is not str:
             return False
-        name = _SOUND_PARTS.get(kind)
+        name = _SOUND_PARTS.get(form)
         if name is not None and type(part.get(name)) is not str:
             return False
     return True
