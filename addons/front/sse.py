@@ -158,9 +158,9 @@ class EventStream:
             EventTooLarge: as :meth:`feed`.
         """
         size = len(chunk)
-        if _CR in chunk or _CR in self._tail or size > self._max_event:
+        if self._failure or _CR in chunk or _CR in self._tail or size > self._max_event:
             return [*self.feed(chunk)]
-        if not (self._pending or self._at_start or self._failure):
+        if not (self._pending or self._at_start):
             run = sieve.run.match(chunk)
             if run is not None and run.end() == size:  # the usual case by far
                 return [chunk]
