@@ -13,6 +13,7 @@ import logging
 import time
 import weakref
 from collections.abc import Awaitable, Callable
+from typing import assert_never
 
 from mitmproxy import http
 
@@ -94,8 +95,10 @@ class ExchangeDriver:
             self._apply(await self.exchange.provider.plan(self.exchange))
         except ClientError as error:
             self.respond(error)
-        except Exception as failure:  # noqa: BLE001 - logged in there; nothing may leave
+        except BaseException as failure:
             self._fail_closed(failure)
+            if not isinstance(failure, Exception | asyncio.CancelledError) or _is_cancelled():
+                raise
 
     async def replan(self, replan: Replan) -> None:
         """Called by the stream when an answer was not committed. Never raises."""
@@ -195,6 +198,8 @@ class ExchangeDriver:
                 self.production = Production(body)
             case Refuse(error=error):
                 self.respond(error, _request_id(self.flow.response))
+            case _:
+                assert_never(plan)
 
     # --- judge -------------------------------------------------------------------------------
 
@@ -361,6 +366,12 @@ def native_request(request: UpstreamRequest, client: http.Request) -> http.Reque
 
 def _unreachable(error: str) -> ClientError:
     return ClientError(502, "upstream_unreachable", f"The upstream gave no answer: {error}")
+
+
+def _is_cancelled() -> bool:
+    """Whether the current task is, and not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _unjudged(exchange: Exchange) -> ClientError:

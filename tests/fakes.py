@@ -69,7 +69,7 @@ class FakeProvider:
 
     plans: list[Any] = field(default_factory=list)
     verdicts: list[Any] = field(default_factory=list)
-    explained: ClientError | Exception | None = None
+    explained: ClientError | Mishap | None = None
     looks: Callable[[Event], None] = lambda event: None
     frames: Callable[[bytes], bytes] = lambda text: text
     upstream: tuple[str, int] = ("127.0.0.1", 1)
@@ -101,10 +101,8 @@ class FakeProvider:
         step = self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
         if isinstance(step, BaseException):
             raise step
-        if callable(step):
-            plan = step(exchange)
-            return await plan if isinstance(plan, Awaitable) else plan
-        return step
+        plan: Plan | Awaitable[Plan] = step(exchange) if callable(step) else step
+        return await plan if isinstance(plan, Awaitable) else plan
 
     def forward(self, exchange: Exchange, account: str = "", **changes: Any) -> Forward:
         """The client's body, to the test's upstream, for account ``a``, ``b``, … by attempt."""
@@ -151,11 +149,11 @@ class FakeProvider:
         body: bytes,
     ) -> ClientError | None:
         self.calls.append(f"explain {status} {body.decode()}")
-        if isinstance(self.explained, ClientError):
-            return self.explained
-        if self.explained is not None:
+        if isinstance(self.explained, Mishap):
             raise self.explained
-        return None
+        if exchange.route.native:
+            return None
+        return self.explained or ClientError(status, "explained", "The upstream refused.")
 
     async def before_commit(self, exchange: Exchange) -> None:
         self.calls.append("before_commit")
