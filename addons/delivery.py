@@ -15,7 +15,7 @@ from mitmproxy import http
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.bodies import IncrementalDecoder
-from addons.providers.contract import HeaderList, Outcome
+from addons.providers.contract import Outcome
 from addons.relay import Collector, EventRelay
 
 logger = logging.getLogger(__name__)
@@ -197,16 +197,6 @@ class Delivery:
         if seen is not None:
             return seen
         return Outcome.TRUNCATED if self.cut else Outcome.CLIENT_LEFT
-
-
-def headers_of(headers: dict[str, str] | HeaderList) -> http.Headers:
-    """Headers of an answer of floway's own."""
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    return http.Headers([(_raw(key), _raw(value)) for key, value in pairs])
-
-
-def _raw(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
 
 
 def _decoded(encoding: str, body: bytes, *, cut: bool) -> bytes:
