@@ -156,8 +156,8 @@ def _is_sound(item: Any) -> bool:
         form = part.get("type") if type(part) is dict else None
         if type(form) is not str:
             return False
-        name = _SOUND_PARTS.get(form)
-        if name is not None and type(part.get(name)) is not str:
+        member = _SOUND_PARTS.get(form)
+        if member is not None and type(part.get(member)) is not str:
             return False
     return True
 
