@@ -51,6 +51,9 @@ from addons.stream import install
 
 logger = logging.getLogger(__name__)
 
+MAX_REPLAYS = 1000
+"""Requests that mitmproxy may be about to send again at one time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -109,7 +112,8 @@ class Gateway:
         self._productions: weakref.WeakSet[Production] = weakref.WeakSet()
         self._tunnels: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
         """Client connections whose proxy authorization was good, and the principal of each."""
-        self._replays: weakref.WeakSet[Client] = weakref.WeakSet()
+        self._replays: set[tuple[object, object]] = set()
+        """Client and destination of recorded requests that are about to be sent again."""
 
     def load(self, _loader: Loader) -> None:
         """mitmproxy is changed while floway is loaded, and no longer."""
@@ -189,7 +193,10 @@ class Gateway:
         """mitmproxy sends a recorded request again: it has been rewritten, and goes as it is."""
         release(flow)
         self._foreign.discard(flow)
-        self._replays.add(flow.client_conn)
+        if len(self._replays) >= MAX_REPLAYS:  # some never came to connecting
+            self._replays.clear()
+        address = (flow.request.host, flow.request.port)
+        self._replays.add((flow.client_conn.peername, address))
 
     def _leave_alone(self, flow: http.HTTPFlow) -> None:
         """Nothing is rewritten, and nothing is kept waiting, for what no route names."""
@@ -234,10 +241,13 @@ class Gateway:
         address = data.server.address
         if isinstance(address, Origin):
             data.server.alpn_offers = [b"h2", b"http/1.1"] if address.http2 else [b"http/1.1"]
+            return
+        replay = (data.client.peername, address)
+        if replay in self._replays:  # mitmproxy makes a copy of the client for it
+            self._replays.discard(replay)
         elif (
             self.service is not None
             and address
-            and data.client not in self._replays
             and address[1] in self.service.own_ports()
             and await is_this_machine(address[0])
         ):

@@ -1,8 +1,63 @@
-"""Property tests check results, not time: a busy machine must not fail them."""
+"""What tests of several rooms share. Property tests check results, not time: a busy machine must
+not fail them."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.fakes import FakeProvider
+    from tests.proxies import Proxy
+    from tests.stream.upstreams import Upstream
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def proxy_confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """mitmproxy's configuration directory, with a certificate authority."""
+    from tests.stream.conftest import write_certificate
+
+    path = tmp_path_factory.mktemp("confdir")
+    write_certificate(path / "mitmproxy-ca.pem", authority=True)
+    return path
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A scripted upstream over plain HTTP/1.1; at the end no connection to it may be open."""
+    from tests.stream.upstreams import Upstream
+
+    upstream = Upstream("h1", None)
+    await upstream.start()
+    yield upstream
+    try:
+        await upstream.all_closed()
+        assert not upstream.failures, upstream.failures
+    finally:
+        await upstream.stop()
+
+
+@pytest.fixture
+def provider() -> FakeProvider:
+    from tests.fakes import FakeProvider
+
+    return FakeProvider()
+
+
+@pytest.fixture
+async def proxy(
+    proxy_confdir: Path, provider: FakeProvider, upstream: Upstream
+) -> AsyncIterator[Proxy]:
+    """mitmproxy with the gateway; plans go to ``upstream``."""
+    from tests.proxies import Proxy
+
+    async with Proxy(proxy_confdir, provider) as proxy:
+        proxy.aim(upstream)
+        yield proxy

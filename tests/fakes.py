@@ -34,7 +34,8 @@ CHAT_ROUTE = Route(None, "POST", "/v1/chat/completions", "model", "chat", "fake"
 COMPACT_ROUTE = Route(None, "POST", "/v1/responses/compact", "model", "compaction", "fake")
 NATIVE_ROUTE = Route(None, "POST", "/native/responses", "model", "responses", "fake", native=True)
 SIDE_ROUTE = Route(None, "*", "/native/*", "passthrough", "responses", "fake", native=True)
-SOCKET_ROUTE = Route(None, "GET", "/v1/responses", "model_socket", "responses", "fake")
+SOCKET_ROUTE = Route(None, "GET", "/socket", "model_socket", "responses", "fake")
+OTHER_SOCKET_ROUTE = Route(None, "GET", "/v1/responses", "model_socket", "responses", "fake")
 MODELS_ROUTE = Route(None, "GET", "/v1/models", "models", "responses", "fake")
 FORWARD_ROUTE = Route("model.test", "POST", "/v1/responses", "model", "responses", "fake")
 FORWARD_SIDE_ROUTE = Route("model.test", "*", "/native/*", "passthrough", "responses", "fake")
@@ -45,6 +46,7 @@ ROUTES = [
     NATIVE_ROUTE,
     SIDE_ROUTE,
     SOCKET_ROUTE,
+    OTHER_SOCKET_ROUTE,
     MODELS_ROUTE,
     FORWARD_ROUTE,
     FORWARD_SIDE_ROUTE,
