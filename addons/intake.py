@@ -92,7 +92,6 @@ class IntakeStream(HttpStream):
             return (yield from super().check_body_size(request))
         if len(self.request_body_buf) <= driver.max_request_bytes:
             return False
-        self.request_body_buf.clear()
         yield from self._refuse_body(driver)
         return True
 

@@ -240,19 +240,17 @@ class AttemptStream(IntakeStream):
 
     def _broken(self, message: str) -> Commands:
         """The attempt has failed and there is no answer of it that counts."""
-        yield from self._abandon()
         self.flow.response = None
         yield from self._settle(Ended.BROKEN, message)
 
     def _commit(self, ended: Ended, error: str) -> Commands:
         self._committed = True
         held = self._held.release()
-        headers_only = ended is Ended.COMPLETE and not held
         assert self.flow.response
         yield HttpResponseHeadersHook(self.flow)
         if (yield from self.check_killed(True)):
             return
-        if self.flow.response.stream and not headers_only:
+        if self.flow.response.stream:
             yield from self.start_response_stream()
             self._headers_sent = True
         else:
@@ -356,8 +354,6 @@ class AttemptStream(IntakeStream):
             yield from self._abandon()
         elif self.server_state not in (self.state_done, self.state_errored):
             if not self._headers_sent and self.client_state == self.state_done:
-                if (yield from self.check_killed(True)):
-                    return  # a connection that ends with its client says nothing of the upstream
                 if self._committed:  # an answer that is collected whole
                     yield from self._replan(driver, Ended.BROKEN, event.message)
                 elif self.server_state == self.state_hold_response:

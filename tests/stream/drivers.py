@@ -36,6 +36,8 @@ class Wishes:
         targets: of the first attempt, the second, …; the last one serves all further ones.
         at_once: give a refused answer up at its headers, not at its end.
         give_broken: broken answers are given as far as they came.
+        retry_collected: a broken answer that was collected is followed by another attempt.
+        transform: what a streamed answer's chunks go through.
         collect: answers are collected whole (``flow.response.stream`` stays off).
         planning: awaited in the ``request`` hook; ``replanning``: in ``replan``.
         produce: makes the body of a produced answer, in the place of a first attempt.
@@ -47,6 +49,8 @@ class Wishes:
     at_once: bool = False
     collect: bool = False
     give_broken: bool = False
+    retry_collected: bool = False
+    transform: Callable[[bytes], list[bytes]] | None = None
     hold_bytes: int = 64 * 1024
     hold_seconds: float = 10.0
     header_seconds: float = 10.0
@@ -146,7 +150,10 @@ class ScriptedDriver:
 
             replan.left = left
             await asyncio.wait({work})
-        if self.committed:
+        if self.committed and self.wishes.retry_collected:
+            self.committed = False
+            self.aim()
+        elif self.committed:
             self.flow.response = http.Response.make(502, b"broke off: " + replan.error.encode())
         elif self.attempts < self.wishes.max_attempts:
             self.aim()
@@ -231,7 +238,9 @@ class ScriptedGateway:
             return
         if flow.response.status_code == 101 or self.wishes.collect:
             return
-        flow.response.stream = True
+        flow.response.stream = self.wishes.transform or True
+        if self.wishes.transform is not None:
+            flow.response.headers.pop("content-length", None)
         if flow.client_conn.alpn != b"h2" and "content-length" not in flow.response.headers:
             flow.response.headers["transfer-encoding"] = "chunked"
 
@@ -263,3 +272,19 @@ class ScriptedGateway:
     async def floway_pull(self, production: Production) -> None:
         await production.wait()
         raise AddonHalt
+
+
+class Block:
+    """An addon that stops one kind of hook until it is released; the first ``after`` may pass."""
+
+    def __init__(self, hook: str, after: int = 0) -> None:
+        self.reached = asyncio.Event()
+        self.release = asyncio.Event()
+        self._after = after
+        setattr(self, hook, self._block)
+
+    async def _block(self, data: object) -> None:
+        self._after -= 1
+        if self._after < 0:
+            self.reached.set()
+            await asyncio.wait_for(self.release.wait(), 5)

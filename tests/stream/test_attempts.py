@@ -319,6 +319,41 @@ async def test_collected_answer(proxy: Proxy, client: Client, upstream: Upstream
     assert len(proxy.gateway.flows[-1].response.raw_content or b"") == 200_007
 
 
+async def test_collected_answer_that_is_tried_again(
+    proxy: Proxy, client: Client, upstream: Upstream
+) -> None:
+    """Nothing of the first, broken answer is in the second, which is held and judged anew."""
+    proxy.wishes.collect = proxy.wishes.retry_collected = True
+    upstream.answers(
+        break_off(b"output that breaks off"), refuse(), stall(b"overloaded"), succeed()
+    )
+    assert_clean(await client.ask())
+    assert len(upstream.seen) == 4
+
+
+async def test_transformed_answer(proxy: Proxy, client: Client, upstream: Upstream) -> None:
+    """What was held comes to the transformer as one piece, and the end always comes."""
+    chunks: list[bytes] = []
+
+    def transform(chunk: bytes) -> list[bytes]:
+        chunks.append(chunk)
+        return [chunk.upper()] if chunk else [b", THE END"]
+
+    proxy.wishes.transform = transform
+    upstream.answers(succeed(b"held, ", b"held again, ", b"output"))
+    assert_clean(await client.ask(), b"HELD, HELD AGAIN, OUTPUT, THE END")
+    assert chunks[-1] == b""
+    assert chunks[0] == b"held, held again, output"
+
+    async def nothing(received: Received) -> None:
+        await received.head(200, framing="headers-only")
+
+    chunks.clear()
+    upstream.answers(refuse(), nothing)
+    assert_clean(await client.ask(), b", THE END")
+    assert chunks == [b""]
+
+
 async def test_long_answer_after_a_refusal(
     proxy: Proxy, client: Client, upstream: Upstream
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from addons.providers.contract import Ended
 from tests.stream.behaviours import refuse, reset, silence, stall, succeed
 from tests.stream.conftest import MakeUpstream, Proxy, until
+from tests.stream.drivers import Block
 from tests.stream.upstreams import Http2Received, Received
 
 CLIENTS = pytest.mark.parametrize("client_kind", ["h1", "h2"])
@@ -245,6 +246,37 @@ async def test_reset_behind_a_complete_answer(
     assert (given.status, given.body, given.broken) == (200, b"output", "")
 
 
+@CLIENTS
+async def test_reset_behind_an_early_answer(
+    proxy: Proxy, make_upstream: MakeUpstream, client_kind: str
+) -> None:
+    """The same while the request is still being sent, and the ``response`` hook runs."""
+    upstream = await make_upstream("h2")
+    proxy.aim(upstream)
+    block = Block("response")
+    proxy.master.addons.add(block)
+
+    async def answer(received: Received) -> None:
+        assert isinstance(received, Http2Received)
+        await received.head(200, framing="length", length=6)
+        await received.data(b"output")
+        await received.end()
+        received.side.h2.reset_stream(received.stream, h2.errors.ErrorCodes.NO_ERROR)
+        received.side.flush()
+
+    upstream.early = answer
+    client = await proxy.client(client_kind)
+    call = await client.call(body=b"x" * 1_000_000)
+    await asyncio.wait_for(block.reached.wait(), 3)
+    upstream.early = None
+    await asyncio.sleep(0.05)
+    block.release.set()
+    given = await call.answer()
+    assert (given.status, given.body, given.broken) == (200, b"output", "")
+    assert (await client.ask()).status == 200
+    assert upstream.accepted == 1
+
+
 async def test_few_streams_allowed(proxy: Proxy, make_upstream: MakeUpstream) -> None:
     """MAX_CONCURRENT_STREAMS = 2 and eight requests, each refused once."""
     upstream = await make_upstream("h2")
@@ -313,10 +345,13 @@ async def test_client_that_leaves_before_a_stream_is_free(
     waiting = await client.call("/waiting", b"x")
     await until(lambda: len(proxy.gateway.drivers) == 3, "the request has arrived")
     await until(lambda: proxy.gateway.drivers[-1].attempts == 1, "the request was planned")
+    block = Block("error")
+    proxy.master.addons.add(block)
     await waiting.leave()
-    await proxy.gateway.hook("error")
+    await asyncio.wait_for(block.reached.wait(), 3)
     go_on.set()
     await slow_call.answer()
+    block.release.set()
     assert (await client.ask("/last")).status == 200
     assert [seen.path for seen in upstream.seen] == ["/first", "/slow", "/last"]
 

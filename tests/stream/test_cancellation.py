@@ -10,7 +10,7 @@ from mitmproxy import http
 from tests.stream.behaviours import refuse, silence, stall, succeed
 from tests.stream.clients import Call, Client
 from tests.stream.conftest import MakeUpstream, Proxy, until
-from tests.stream.drivers import Target
+from tests.stream.drivers import Block, Target
 from tests.stream.upstreams import Upstream
 
 LEAVING = ["h1", "h2 stream", "h2 connection"]
@@ -48,19 +48,6 @@ async def others_go_on(proxy: Proxy, client: Client, leaving: str, upstream: Ups
         client = await proxy.client(leaving[:2])
     answer = await client.ask()
     assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")
-
-
-class Block:
-    """An addon that stops one kind of hook until it is released."""
-
-    def __init__(self, hook: str) -> None:
-        self.reached = asyncio.Event()
-        self.release = asyncio.Event()
-        setattr(self, hook, self._block)
-
-    async def _block(self, flow: http.HTTPFlow) -> None:
-        self.reached.set()
-        await asyncio.wait_for(self.release.wait(), 5)
 
 
 async def test_while_the_request_body_is_sent(
@@ -110,6 +97,24 @@ async def test_while_headers_are_awaited(
     await others_go_on(proxy, client, leaving, upstream)
 
 
+async def test_late_timer_after_the_client_has_left(
+    proxy: Proxy, client: Client, upstream: Upstream, leaving: str
+) -> None:
+    """The deadline passes while the ``error`` hook runs: there is nothing to judge any more."""
+    proxy.wishes.header_seconds = 0.1
+    block = Block("error")
+    proxy.master.addons.add(block)
+    upstream.answers(silence())
+    call = await client.call(body=b"x")
+    await upstream.arrival(1)
+    await leave(call, client, leaving)
+    await asyncio.wait_for(block.reached.wait(), 3)
+    await asyncio.sleep(0.15)
+    block.release.set()
+    await others_go_on(proxy, client, leaving, upstream)
+    assert not proxy.gateway.drivers[0].judged
+
+
 async def test_while_the_answer_is_held(
     proxy: Proxy, client: Client, upstream: Upstream, leaving: str
 ) -> None:
@@ -139,7 +144,7 @@ async def test_while_the_next_attempt_is_planned(
     await leave(call, client, leaving)
     await proxy.gateway.hook("error")
     assert proxy.gateway.drivers[0].asked_to_leave == 1
-    assert len(upstream.seen) == 1
+    assert len(upstream.seen) == upstream.accepted == 1
     await others_go_on(proxy, client, leaving, upstream)
 
 
@@ -196,6 +201,27 @@ async def test_while_the_answer_ends(
     block.release.set()
     await others_go_on(proxy, client, leaving, upstream)
     assert proxy.gateway.names(proxy.gateway.flows[0])[-1] == "response"
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_before_a_connection_is_opened(
+    proxy: Proxy, client: Client, upstream: Upstream, leaving: str, attempt: int
+) -> None:
+    """The connection comes, but nothing is sent on it."""
+    proxy.aim(upstream, upstream, lanes="ab")
+    upstream.answers(refuse(), succeed())
+    block = Block("server_connect", after=attempt - 1)
+    proxy.master.addons.add(block)
+    call = await client.call("/left", body=b"x")
+    await asyncio.wait_for(block.reached.wait(), 3)
+    await leave(call, client, leaving)
+    if leaving == "h2 stream":
+        await client.call("/aside", b"x")
+        await proxy.gateway.hook("requestheaders", 2)  # so the reset has been read as well
+    block.release.set()
+    await proxy.gateway.hook("error")
+    assert len([seen for seen in upstream.seen if seen.path == "/left"]) == attempt - 1
+    await others_go_on(proxy, client, leaving, upstream)
 
 
 async def test_while_a_connection_is_opened(

@@ -14,10 +14,11 @@ from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import Http1Server, HttpLayer
 from mitmproxy.tools.dump import DumpMaster
 
+from addons.driver import is_origin_form
 from addons.stream import AttemptStream, install
 from tests.stream.behaviours import break_off, refuse, reset, succeed
 from tests.stream.clients import Http1Client
-from tests.stream.conftest import OVERSIZED, MakeUpstream, running_proxy, until
+from tests.stream.conftest import OVERSIZED, MakeUpstream, Proxy, running_proxy, until
 from tests.stream.drivers import ScriptedGateway, Target, Wishes
 from tests.stream.upstreams import Framing
 
@@ -218,3 +219,26 @@ async def test_with_all_of_mitmdumps_addons(confdir: Path, make_upstream: MakeUp
         master.shutdown()
         await run
         uninstall()
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [("/path", True), ("http://example.test/path", False)],
+    ids=["base URL", "forward proxy"],
+)
+async def test_origin_form_is_told_from_a_proxy_request(
+    proxy: Proxy, make_upstream: MakeUpstream, target: str, expected: bool
+) -> None:
+    proxy.aim(await make_upstream("h1"))
+    client = await proxy.client("h1")
+    assert (await client.ask(target)).status == 200
+    assert is_origin_form(proxy.gateway.flows[0]) is expected
+
+
+async def test_request_in_a_tunnel_is_no_base_url_request(
+    proxy: Proxy, make_upstream: MakeUpstream
+) -> None:
+    proxy.aim(await make_upstream("h1"))
+    client = await proxy.client("h2")
+    assert (await client.ask()).status == 200
+    assert [is_origin_form(flow) for flow in proxy.gateway.flows] == [False]

@@ -137,9 +137,11 @@ async def test_cancel_does_not_wait_for_a_slow_end() -> None:
     production = Production(source())
     await production.wait()
     production.take()
+    waiter = asyncio.create_task(production.wait())
+    await asyncio.sleep(0)
     production.cancel()
     assert production.ended
-    await production.wait()
+    await asyncio.wait_for(waiter, 3)
     release.set()
 
 
@@ -294,6 +296,32 @@ async def test_client_that_leaves_before_the_body_begins(proxy: Proxy, client_ki
     await proxy.gateway.hook("error")
     await asyncio.wait_for(source.closed.wait(), 3)
     assert not source.given
+
+
+@CLIENTS
+async def test_killed_flow(proxy: Proxy, client_kind: str) -> None:
+    """A person kills the flow in mitmweb: the source is closed, the client sees a broken body."""
+    go_on, closed = asyncio.Event(), asyncio.Event()
+
+    async def source() -> AsyncIterator[bytes]:
+        try:
+            yield b"one"
+            await go_on.wait()
+            yield b"two"
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    proxy.wishes.produce = source
+    client = await proxy.client(client_kind)
+    call = await client.call(body=b"x")
+    await call.until(b"one")
+    proxy.gateway.flows[0].kill()
+    go_on.set()
+    await asyncio.wait_for(closed.wait(), 3)
+    answer = await call.answer()
+    assert answer.broken
+    assert b"two" not in answer.body
 
 
 class Endless(Source):
