@@ -30,6 +30,9 @@ NEVER = ("Addon error", "has crashed", "Traceback (most recent call last)", "Tas
 """Words that no log may hold."""
 
 
+type Option = str | Sequence[str]
+
+
 class ProcessError(Exception):
     """A process did not start, or left something in its log that must not be there."""
 
@@ -107,7 +110,7 @@ class Floway:
         ca_file: certificate authority that forward-proxy clients must trust.
     """
 
-    def __init__(self, home: Path, options: Mapping[str, str], arguments: Sequence[str]) -> None:
+    def __init__(self, home: Path, options: Mapping[str, Option], arguments: Sequence[str]) -> None:
         self.home = home
         self.log_file = home / "floway.log"
         self.ca_file = home / "mitmproxy" / "mitmproxy-ca-cert.pem"
@@ -115,7 +118,11 @@ class Floway:
         self.sandbox = SandboxControl("http://127.0.0.1:9")
         environment = clean_environment(home / "user", FLOWAY_HOME=str(home / "state"))
         sets = {"confdir": str(home / "mitmproxy"), **options}
-        words = [f"{name}={value}" for name, value in sets.items()]
+        words = [
+            f"{name}={value}"
+            for name, given in sets.items()
+            for value in ([given] if isinstance(given, str) else given)
+        ]
         command = [str(MITMDUMP), "-p", "0", "-s", str(ROOT / "addons" / "floway.py"), *arguments]
         for word in words:
             command += ["--set", word]
@@ -183,14 +190,14 @@ class Floway:
 
 @contextlib.contextmanager
 def running_floway(
-    home: Path, *arguments: str, gate: str | None = None, **options: str
+    home: Path, *arguments: str, gate: str | None = None, **options: Option
 ) -> Iterator[Floway]:
     """A floway in ``home`` (made when missing), stopped and judged at the end.
 
     Args:
         arguments: of mitmdump.
         gate: mode of the sandbox's gate; None keeps its default, the newest profile.
-        options: mitmproxy options, e.g. ``floway_profile``.
+        options: mitmproxy options, e.g. ``floway_profile``; several values for one that is a list.
 
     Raises:
         ProcessError: it did not start or stop, or its log holds a traceback.

@@ -112,5 +112,6 @@ class CodexCli:
         environment = clean_environment(
             self.home.with_name("user"), CODEX_HOME=str(self.home), **proxy
         )
-        command = [self.program, "exec", "--skip-git-repo-check", *options, *words]
+        command: list[str | Path] = [self.program, "exec", "--skip-git-repo-check"]
+        command += [*options, *words]
         return run(command, cwd=self.work, environment=environment, seconds=seconds)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.floway_process import Floway, running_floway
+from tests.floway_process import Floway, Option, running_floway
 
 FOLDER = "FLOWAY_CLIENTS"
 
@@ -47,7 +47,7 @@ def start_floway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartFlow
 def _starter(folders: pytest.TempPathFactory) -> Iterator[StartFloway]:
     with ExitStack() as stack:
 
-        def start(*arguments: str, gate: str | None = None, **options: str) -> Floway:
+        def start(*arguments: str, gate: str | None = None, **options: Option) -> Floway:
             home = folders.mktemp("floway")
             return stack.enter_context(running_floway(home, *arguments, gate=gate, **options))
 

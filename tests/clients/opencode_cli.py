@@ -76,6 +76,6 @@ class OpenCodeCli:
             }.items()
         }
         prompt = words[-1].split(" ")
-        command = [self.program, "run", "-m", self.model, *words[:-1], *prompt]
+        command: list[str | Path] = [self.program, "run", "-m", self.model, *words[:-1], *prompt]
         environment = clean_environment(home, **folders, **OFFLINE)
         return run(command, cwd=self.work, environment=environment, seconds=seconds)

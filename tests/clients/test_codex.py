@@ -7,7 +7,6 @@ compares everything with the profile, and would refuse the client's own sign-in.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ TOOL = 'Run it. [[call exec_command {"cmd":"echo sandbox-$((6*7))"}]]'
 
 
 @pytest.fixture(scope="module", params=PROFILES)
-def floway(request: pytest.FixtureRequest, start_floway_module: StartFloway) -> Iterator[Floway]:
+def floway(request: pytest.FixtureRequest, start_floway_module: StartFloway) -> Floway:
     profile = request.param
     return start_floway_module(gate=profile, floway_profile=profile)
 

@@ -241,7 +241,9 @@ def test_structured_answers_from_streams(floway: Floway) -> None:
     with client.responses.stream(model="gpt-5.5", input="Paris", text_format=City) as stream:
         kinds = {event.type for event in stream}
         assert "response.output_text.delta" in kinds
-        assert stream.get_final_response().output_parsed.name == "Paris"
+        answer = stream.get_final_response().output_parsed
+        assert answer is not None
+        assert answer.name == "Paris"
     messages: Any = [{"role": "user", "content": "Paris"}]
     with client.chat.completions.stream(
         model="gpt-5.5", messages=messages, response_format=City
@@ -354,12 +356,13 @@ class _connected:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_wrong_model(client: Any, stream: bool) -> None:
     messages: Any = [{"role": "user", "content": "hello"}]
-    for call in (
-        lambda: client.chat.completions.create(model="gpt-nope", messages=messages, stream=stream),
-        lambda: client.responses.create(model="gpt-nope", input="hello", stream=stream),
-    ):
+    cases: list[tuple[Any, dict[str, Any]]] = [
+        (client.chat.completions.create, {"messages": messages}),
+        (client.responses.create, {"input": "hello"}),
+    ]
+    for call, members in cases:
         with pytest.raises(openai.BadRequestError) as caught:
-            await settled(call())
+            await settled(call(model="gpt-nope", stream=stream, **members))
         assert caught.value.code == "model_not_found"
         assert caught.value.type == "invalid_request_error"
         assert "gpt-nope" in caught.value.message
