@@ -1,0 +1,80 @@
+"""What a person sees of an exchange in the list of flows."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy.io import FlowReader, FlowWriter
+from mitmproxy.test import tflow
+
+from addons.debug.description import METADATA, describe
+from addons.exchange import Attempt
+from addons.providers.contract import Outcome
+from tests.fakes import FakeProvider, Mishap, exchange_of
+
+
+def test_how_far_an_exchange_has_come() -> None:
+    flow, exchange = tflow.tflow(), exchange_of(FakeProvider())
+    exchange.conversation = "local:0123456789abcdef"
+    exchange.summary |= {"profile": "codex@1", "session": "s"}
+    exchange.attempts = [Attempt("one", status=429, reason="limit"), Attempt("two", status=200)]
+    describe(flow, exchange)
+    assert flow.comment == "89abcdef · two · codex@1 · attempt 2"
+    assert flow.metadata[METADATA] == {
+        "exchange": exchange.id,
+        "profile": "codex@1",
+        "session": "s",
+        "account": "two",
+        "attempts": [
+            {"account": "one", "status": 429, "reason": "limit"},
+            {"account": "two", "status": 200, "reason": ""},
+        ],
+        "comment": flow.comment,
+    }
+    exchange.outcome = Outcome.FAILED
+    exchange.summary["error"] = "relay_failed"
+    describe(flow, exchange)
+    assert flow.comment == "89abcdef · two · codex@1 · attempt 2 · relay_failed"
+    assert flow.metadata[METADATA]["outcome"] == "failed"
+
+
+def test_a_person_s_comment_stays() -> None:
+    flow, exchange = tflow.tflow(), exchange_of(FakeProvider())
+    describe(flow, exchange)
+    flow.comment = "look at this one"
+    exchange.attempts = [Attempt("one")]
+    describe(flow, exchange)
+    assert flow.comment == "look at this one"
+    assert flow.metadata[METADATA]["account"] == "one"
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.sampled_from([Mishap("x"), Outcome.FAILED, object]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.frozensets(st.integers(), max_size=2)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), VALUES, max_size=4))
+def test_whatever_a_provider_notes_the_flow_can_be_saved(summary: dict[str, Any]) -> None:
+    flow, exchange = tflow.tflow(), exchange_of(FakeProvider())
+    exchange.summary = summary
+    describe(flow, exchange)
+    file = io.BytesIO()
+    FlowWriter(file).add(flow)
+    file.seek(0)
+    (loaded,) = FlowReader(file).stream()
+    assert loaded.metadata == flow.metadata
