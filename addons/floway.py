@@ -31,9 +31,16 @@ async def start_sandbox(settings: Settings) -> Upstreams:
     # Imported here: who has accounts never needs it, and it costs a tenth of the memory.
     from replay.sandbox.embedded import EmbeddedSandbox
 
-    return await EmbeddedSandbox.start(
-        settings.home / "sandbox", port=settings.sandbox_port, tls_port=settings.sandbox_tls_port
-    )
+    try:
+        return await EmbeddedSandbox.start(
+            settings.home / "sandbox",
+            port=settings.sandbox_port,
+            tls_port=settings.sandbox_tls_port,
+        )
+    except OSError as error:
+        raise FlowayError(
+            f"the sandbox (settings home, sandbox_port, sandbox_tls_port): {error}"
+        ) from error
 
 
 def build_providers(
@@ -44,9 +51,13 @@ def build_providers(
     Raises:
         FlowayError: an account can't be used, or a setting names a provider that does not exist.
     """
-    named = {*(entry.provider for entry in settings.accounts), *settings.upstreams}
-    for name in sorted(named - set(PROVIDERS)):
-        raise FlowayError(f"there is no provider {name!r}; known: {', '.join(PROVIDERS)}")
+    named = {"accounts": [entry.provider for entry in settings.accounts]}
+    named["upstreams"] = list(settings.upstreams)
+    for setting, names in named.items():
+        for name in names:
+            if name not in PROVIDERS:
+                known = ", ".join(PROVIDERS)
+                raise FlowayError(f"{setting}: there is no provider {name!r}; known: {known}")
     if sandbox is None:
         return [CodexProvider.of_settings(settings, store)]
     return [

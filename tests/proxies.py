@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from mitmproxy import http, options
 from mitmproxy.addons import (
     clientplayback,
@@ -27,10 +30,13 @@ from mitmproxy.master import Master
 
 from addons.attempts import Witness
 from addons.debug.witness import show_attempt
+from addons.errors import ClientError
 from addons.front.routes import Route
 from addons.gateway import Gateway, Service
+from addons.providers.contract import Answer, Commit, Hold, NextAccount, Verdict
 from addons.settings import Settings
-from tests.fakes import FakeProvider
+from tests.fakes import FakeProvider, answer_events, wire
+from tests.stream.clients import Answer as Told
 from tests.stream.clients import Client, Http1Client, Http2Client
 from tests.stream.conftest import until
 from tests.stream.upstreams import Upstream
@@ -158,6 +164,57 @@ class Proxy:
             return [task for task in asyncio.all_tasks() - known if not task.done()]
 
         await until(lambda: not left(), lambda: f"tasks are left: {left()}")
+
+
+SSE = [("content-type", "text/event-stream")]
+STREAM = wire(answer_events("Hel", "lo"))
+BUSY = ClientError(429, "usage_limit_reached", "The limit is reached.", retry_after=60)
+
+
+def said(**members: Any) -> bytes:
+    return json.dumps({"model": "m", "input": "Hi", "stream": True, **members}).encode()
+
+
+def judge_by_status(answer: Answer) -> Verdict:
+    if answer.status is None:
+        return NextAccount("transport", 0.0, BUSY)
+    if answer.status == 429:
+        return NextAccount("limit", 60.0, BUSY)
+    return Commit() if b"output" in answer.body or answer.ended != "open" else Hold()
+
+
+async def ask(
+    proxy: Proxy,
+    path: str = "/v1/responses",
+    body: bytes = b"",
+    *,
+    kind: str = "h1",
+    method: str = "POST",
+    **headers: str,
+) -> Told:
+    client = await proxy.client(kind)
+    pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return await client.ask(path, body, method=method, headers=pairs)
+
+
+def code(told: Told) -> str:
+    found: str = json.loads(told.body)["error"]["code"]
+    return found
+
+
+def expected_errors(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """What is logged as an error must be expected: a test takes it off the list."""
+    caplog.set_level(logging.INFO)
+    expected: list[str] = []
+    yield expected
+    loud = [
+        record.getMessage()
+        for phase in ("setup", "call", "teardown")
+        for record in caplog.get_records(phase)  # type: ignore[arg-type]
+        if record.levelno >= logging.ERROR
+    ]
+    assert [line for line in loud if not any(line.startswith(word) for word in expected)] == []
+    assert all(any(line.startswith(word) for line in loud) for word in expected)
 
 
 def alive(kind: type[Any]) -> int:
