@@ -110,7 +110,7 @@ class Production:
             close = getattr(self._source, "aclose", None)
             if close is not None:
                 await close()
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             self.error = self.error or error
             if self._cancelled.is_set():
                 logger.warning("the producer of a body failed when it was stopped", exc_info=error)
