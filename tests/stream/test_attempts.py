@@ -324,11 +324,13 @@ async def test_collected_answer_that_is_tried_again(
 ) -> None:
     """Nothing of the first, broken answer is in the second, which is held and judged anew."""
     proxy.wishes.collect = proxy.wishes.retry_collected = True
+    proxy.wishes.header_seconds = 0.2
+    proxy.wishes.max_attempts = 5
     upstream.answers(
-        break_off(b"output that breaks off"), refuse(), stall(b"overloaded"), succeed()
+        break_off(b"output that breaks off"), silence(), refuse(), stall(b"overloaded"), succeed()
     )
     assert_clean(await client.ask())
-    assert len(upstream.seen) == 4
+    assert len(upstream.seen) == 5
 
 
 async def test_transformed_answer(proxy: Proxy, client: Client, upstream: Upstream) -> None:

@@ -12,7 +12,7 @@ import pytest
 from addons.providers.contract import Ended
 from tests.stream.behaviours import refuse, succeed
 from tests.stream.conftest import MakeUpstream, Proxy, running_proxy, until
-from tests.stream.drivers import Target
+from tests.stream.drivers import Block, Target
 from tests.stream.upstreams import Behaviour, Http1Received, Received
 
 CLIENTS = pytest.mark.parametrize("client_kind", ["h1", "h2"])
@@ -136,10 +136,30 @@ async def test_connection_that_never_comes(
         assert "0.1 s" in judged.error
 
 
-async def test_connections_that_never_come(
-    proxy: Proxy, make_upstream: MakeUpstream, deaf_port: int
+@CLIENTS
+async def test_connection_that_never_comes_when_its_turn_has_come(
+    proxy: Proxy, make_upstream: MakeUpstream, client_kind: str, deaf_port: int
 ) -> None:
-    """More than mitmproxy opens at a time: those that wait for their turn are late after it."""
+    """Until mitmproxy begins to open it, nothing is late; from then on it may be."""
+    upstream = await make_upstream("h1")
+    proxy.wishes.targets = [Target("http", deaf_port), Target("http", upstream.port)]
+    proxy.wishes.header_seconds = 0.1
+    block = Block("server_connect")
+    proxy.master.addons.add(block)
+    client = await proxy.client(client_kind)
+    call = await client.call(body=b"x")
+    await asyncio.wait_for(block.reached.wait(), 3)
+    await asyncio.sleep(0.15)
+    assert not proxy.gateway.drivers[0].judged
+    block.release.set()
+    assert (await call.answer()).status == 200
+    assert "0.1 s" in proxy.gateway.drivers[0].judged[0].error
+
+
+@CLIENTS
+async def test_connections_that_never_come(
+    proxy: Proxy, make_upstream: MakeUpstream, client_kind: str, deaf_port: int
+) -> None:
     upstream = await make_upstream("h1")
     proxy.wishes.targets = [
         Target("http", deaf_port, "a"),
@@ -147,9 +167,10 @@ async def test_connections_that_never_come(
         Target("http", upstream.port),
     ]
     proxy.wishes.header_seconds = 0.1
-    client = await proxy.client("h2")
-    first = await asyncio.gather(*(client.ask(f"/{number}") for number in range(3)))
-    assert [answer.status for answer in first] == [200] * 3
+    client = await proxy.client(client_kind)
+    count = 3 if client_kind == "h2" else 1
+    answers = await asyncio.gather(*(client.ask(f"/{number}") for number in range(count)))
+    assert [answer.status for answer in answers] == [200] * count
 
 
 @CLIENTS
@@ -191,7 +212,7 @@ async def test_answers_that_are_no_http(
     proxy.wishes.header_seconds = 0.2 if pieces == [b"HTTP/1.1 2"] and then == "wait" else 10.0
     upstream = await make_upstream("h1")
     proxy.aim(upstream)
-    upstream.answers(raw(*pieces, then=then), succeed(b"output", b" and", b" more", gap=0.01))
+    upstream.answers(raw(*pieces, then=then), succeed(b"output", b" and", b" more", gap=0.003))
     client = await proxy.client(client_kind)
     answer = await client.ask()
     assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")
@@ -210,7 +231,7 @@ async def test_bytes_behind_a_refused_answer(
     proxy.aim(upstream)
     refused = b"HTTP/1.1 429 No\r\ncontent-length: 5\r\n\r\nquota"
     stray = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nothers"
-    upstream.answers(raw(refused + stray), succeed(b"output", b" and", b" more", gap=0.01))
+    upstream.answers(raw(refused + stray), succeed(b"output", b" and", b" more", gap=0.003))
     client = await proxy.client(client_kind)
     answer = await client.ask()
     assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")

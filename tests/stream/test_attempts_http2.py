@@ -261,6 +261,7 @@ async def test_reset_behind_an_early_answer(
         await received.head(200, framing="length", length=6)
         await received.data(b"output")
         await received.end()
+        await asyncio.wait_for(block.reached.wait(), 3)
         received.side.h2.reset_stream(received.stream, h2.errors.ErrorCodes.NO_ERROR)
         received.side.flush()
 
