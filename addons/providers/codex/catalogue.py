@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import httpx
 
-from addons.errors import ClientError
-from addons.providers.codex.models import MalformedModels, Model, ModelList
+from addons.errors import ClientError, FlowayError
+from addons.providers.codex.models import Model, ModelList
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +41,11 @@ class Catalogue:
         self._list = self._list.announced(etag)
 
     async def refreshed(self, ask: Ask) -> Sequence[Model]:
-        """The list, asked for again where it is due; the last good one where that fails."""
-        if self._list.due(self._clock()):
+        """The list, asked for again where it is due; the last good one where that fails.
+
+        While one caller asks, the others go on with the last good one if there is one.
+        """
+        if self._list.due(self._clock()) and not (self._list.models and self._lock.locked()):
             async with self._lock:
                 if self._list.due(self._clock()):
                     await self._fetch(ask)
@@ -76,9 +79,9 @@ class Catalogue:
                 self._list = self._list.fetched(
                     answer.json(), answer.headers.get("etag", ""), self._clock()
                 )
-        except (httpx.HTTPError, ValueError, MalformedModels) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, FlowayError) as error:
             self._list = self._list.failed(self._clock())
-            logger.warning("the model list could not be fetched: %s", type(error).__name__)
+            logger.warning("the model list could not be fetched: %s", _problem(error))
 
     def _http(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -93,3 +96,10 @@ class Catalogue:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+
+def _problem(error: Exception) -> str:
+    """Without the URL and what else httpx and parsers repeat of the answer."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code}"
+    return str(error) if isinstance(error, FlowayError) else type(error).__name__

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from addons.accounts.model import Account
-from addons.accounts.pool import AllCooling, Pool
+from addons.accounts.pool import Pool
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.providers.codex import roster, seals
@@ -25,7 +25,7 @@ from addons.providers.codex.progress import Progress
 from addons.providers.codex.refusals import Refusal
 from addons.providers.codex.seals import Seals, sealed_reasoning
 from addons.providers.contract import NextAccount, RefreshCredentials, SameAccount
-from addons.store.contract import Store
+from addons.store.contract import Store, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,10 @@ class Memory:
             self._installations[account.handle] = await roster.installation(account, self._store)
         kept = await self._store.get(PARAMETERS, "refused")
         if kept is not None:
-            self.parameters.load(kept.value)
+            try:
+                self.parameters.load(kept.value)
+            except ValueError as error:  # of another version, say; it is learned again
+                logger.warning("what the upstream refused before is forgotten: %s", error)
 
     def installation(self, account: Account) -> str:
         """The account's installation id; minted for this process where nothing is kept."""
@@ -77,37 +80,54 @@ class Memory:
             return identity
         return replace(identity, turn_state=None)
 
+    async def settle(self, exchange: Exchange, progress: Progress, now: float) -> Account | None:
+        """Let the verdict on the last attempt have its effect, once.
+
+        The result is the account that the next attempt has to ask: the same one.
+        """
+        last, count = progress.account, len(exchange.attempts)
+        if last is None or count == progress.settled:
+            return None
+        progress.settled = count
+        verdict = exchange.attempts[-1].verdict
+        if isinstance(verdict, RefreshCredentials):
+            if last.handle not in progress.reloaded:
+                progress.reloaded.add(last.handle)
+                if await roster.reload(last, progress.token):
+                    return last
+            verdict = after_refresh(verdict)
+        if isinstance(verdict, SameAccount):
+            if progress.refused is not None:
+                self.parameters.learn(self._upstream, progress.refused, now)
+                progress.refused = None
+                await self._keep_parameters()
+            return last
+        if isinstance(verdict, NextAccount):
+            progress.tried.add(last.handle)
+            self.cool(last, progress.model, verdict, now)
+        return None
+
     async def account(
         self, exchange: Exchange, progress: Progress, now: float
     ) -> Account | ClientError:
         """The account for the next attempt, after the verdict on the last one has its effect."""
-        verdict = exchange.attempts[-1].verdict if exchange.attempts else None
-        last = progress.account
-        if last is not None:
-            if isinstance(verdict, RefreshCredentials):
-                if progress.asked[last.handle] == 1 and await roster.reload(last):
-                    return last
-                verdict = after_refresh(verdict)
-            if isinstance(verdict, SameAccount):
-                if progress.refused is not None:
-                    self.parameters.learn(self._upstream, progress.refused, now)
-                    await self._keep_parameters()
-                    progress.refused = None
-                return last
-            if isinstance(verdict, NextAccount):
-                progress.tried.add(last.handle)
-                self.cool(last, progress.model, verdict, now)
+        same = await self.settle(exchange, progress, now)
+        if same is not None:
+            return same
         chosen = self.pool.choose(exchange.conversation, progress.model, now, progress.tried)
-        if isinstance(chosen, AllCooling):
-            if exchange.route.kind == "passthrough":
-                for each in chosen.reasons:  # limits hold for model requests only
-                    if each.error is not None and each.error.status in (429, 503):
-                        return each.account
-            if isinstance(verdict, NextAccount) and len(self.pool.accounts) == 1:
-                return verdict.error
-            last_error = verdict.error if isinstance(verdict, NextAccount) else None
-            return chosen.client_error(progress.model, now, last=last_error)
-        return chosen
+        if isinstance(chosen, Account):
+            return chosen
+        if exchange.route.kind == "passthrough":
+            for each in chosen.reasons:  # limits hold for model requests only
+                if each.error is not None and each.error.status in (429, 503):
+                    return each.account
+        verdict = exchange.attempts[-1].verdict if exchange.attempts else None
+        last_error = None
+        if isinstance(verdict, NextAccount | RefreshCredentials):
+            last_error = verdict.error
+            if len(self.pool.accounts) == 1:
+                return last_error
+        return chosen.client_error(progress.model, now, last=last_error)
 
     def cool(self, account: Account, model: str, verdict: NextAccount, now: float) -> None:
         """Apply a verdict to the account, as its scope says."""
@@ -124,8 +144,12 @@ class Memory:
             self.pool.cool(account, scope, until, verdict.reason, now=now, error=verdict.error)
 
     async def _keep_parameters(self) -> None:
-        if self._store is not None:
+        if self._store is None:
+            return
+        try:
             await self._store.put(PARAMETERS, "refused", self.parameters.dump())
+        except StoreError as error:
+            logger.warning("what the upstream refused is not kept: %s", error)
 
     def unsealed(self, refusal: Refusal | None, sent: Shaped, account: Account) -> bool:
         """Whether the account can't read reasoning, which the next request leaves out."""

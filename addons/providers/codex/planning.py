@@ -6,52 +6,33 @@ filled with.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from addons.accounts.model import Account
 from addons.exchange import Exchange
 from addons.providers.codex import parameters, projection
-from addons.providers.codex.credentials import Credential
+from addons.providers.codex.endpoints import Endpoints, assembled, credential_roles, sign_in_of
 from addons.providers.codex.environment import Environment
 from addons.providers.codex.identity import Identity
 from addons.providers.codex.models import Model, shape_of
 from addons.providers.codex.parameters import LearnedParameters
 from addons.providers.codex.shape import Moved, bring, moved, restore
 from addons.providers.codex.upstream import Upstream
-from addons.providers.contract import HeaderList, UpstreamRequest
+from addons.providers.contract import UpstreamRequest
 from fingerprints import apply
 from fingerprints.library import load
 from fingerprints.matchers import Enum
-from fingerprints.profile import Profile, SignIn
-from fingerprints.roles import Json, Roles
+from fingerprints.profile import Profile
+from fingerprints.roles import Json
 from fingerprints.serial import dumps
 
 DEFAULT_PROFILE = "codex@latest"
 
 ORIGINATOR = "codex_exec"
 """Surface for callers that are not the official client: one request, one answer, no screen."""
-
-HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-"""Of one connection only (RFC 9110 §7.6.1)."""
-
-CLIENT_KEYS = frozenset({b"authorization", b"x-api-key", b"api-key", b"chatgpt-account-id"})
-"""Headers with the client's own key; replaced, never sent on."""
 
 
 @dataclass(slots=True)
@@ -98,7 +79,7 @@ class Planner:
         apply.precompile(self.profile)
         self._machine = projection.of_machine(environment)
         self._surfaces = _surfaces(self.profile)
-        self._side_kinds = _side_kinds(self.profile)
+        self._endpoints = Endpoints(upstream, self.profile)
 
     # --- bodies ------------------------------------------------------------------------------
 
@@ -106,6 +87,7 @@ class Planner:
         self,
         body: dict[str, Any],
         identity: Identity,
+        account: Account,
         learned: LearnedParameters,
         models: Sequence[Model],
         now: float,
@@ -124,8 +106,7 @@ class Planner:
         """
         name = shape_of(str(body.get("model", "")), models, self.profile.shape)
         placement = self.profile.shapes[name]
-        table = parameters.CHATGPT if websocket else parameters.CHATGPT_HTTP
-        content, notes = parameters.apply(body, table)
+        content, notes = parameters.apply(body, _table(account, websocket=websocket))
         content, more = learned.apply(self.upstream.url, content, now)
         content = bring(
             content,
@@ -149,7 +130,7 @@ class Planner:
             self.profile,
             self._kind(identity),
             shape=shaped.shape,
-            sign_in=sign_in(caller.account),
+            sign_in=sign_in_of(caller.account),
             roles=self._roles(identity, caller),
             content=shaped.content,
             http_version="HTTP/1.1",
@@ -157,7 +138,7 @@ class Planner:
         )
         shaped.moved = moved(dict(shaped.caller), made.data or {})
         shaped.notes += [str(note) for note in made.notes]
-        return self._request(made, caller.account)
+        return assembled(self.upstream, made, caller.account)
 
     def frame(self, shaped: Shaped, identity: Identity, caller: Caller) -> bytes:
         """A ``response.create`` message."""
@@ -170,7 +151,7 @@ class Planner:
             self._kind(identity),
             transport="websocket",
             shape=shaped.shape,
-            sign_in=sign_in(caller.account),
+            sign_in=sign_in_of(caller.account),
             roles=roles,
             content=shaped.content,
             unknown="keep",
@@ -199,10 +180,10 @@ class Planner:
             "upgrade",
             transport="websocket",
             shape=self.profile.shape(model),
-            sign_in=sign_in(caller.account),
+            sign_in=sign_in_of(caller.account),
             roles=roles,
         )
-        return self._request(made, caller.account, http2=False)
+        return assembled(self.upstream, made, caller.account, http2=False)
 
     def models(self, account: Account) -> tuple[str, list[tuple[str, str]]]:
         """URL and headers of the request for the model list."""
@@ -210,84 +191,36 @@ class Planner:
             self.profile,
             "models",
             shape=next(iter(self.profile.shapes)),
-            sign_in=sign_in(account),
-            roles={
-                **self._machine,
-                **_credential_roles(account),
-                "originator": ORIGINATOR,
-                "authority": self.upstream.authority,
-            },
+            sign_in=sign_in_of(account),
+            roles={**self._roles_of(account), "originator": ORIGINATOR},
             http_version="HTTP/1.1",
         )
         return self.upstream.url + made.path, made.headers
 
     def side(self, exchange: Exchange, caller: Caller) -> UpstreamRequest:
-        """An endpoint beside the model, in the release's form where the profile has it.
+        """An endpoint beside the model, as the account's call.
 
-        Another endpoint keeps the client's own headers, in their order and letter case, but for
-        those that sign in: they are the account's.
+        Raises:
+            ClientError: 404, the account has no such endpoints.
         """
-        account = caller.account
-        path = exchange.path.partition("?")[0]
-        known = self._side_kinds.get((exchange.method, path))
-        if known is not None:
-            content = _json_object(exchange.body)
-            made = apply.request(
-                self.profile,
-                known,
-                shape=next(iter(self.profile.shapes)),
-                sign_in=sign_in(account),
-                roles={
-                    **self._machine,
-                    **_credential_roles(account),
-                    "originator": caller.originator,
-                    "authority": self.upstream.authority,
-                },
-                content=content,
-                http_version="HTTP/1.1",
-                unknown="keep",
-            )
-            same = [p for p in self._paths(known, account) if p == exchange.path]
-            return self._request(replace(made, path=same[0] if same else made.path), account)
-        headers: HeaderList = []
-        replaced = dict(_account_headers(account))
-        for name, value in exchange.headers:
-            key = name.lower()
-            if key in CLIENT_KEYS:
-                if key in replaced:
-                    headers.append((name, replaced.pop(key)))
-            elif key not in HOP_BY_HOP and key not in (b"content-length", b"accept-encoding"):
-                headers.append((name, value))
-        headers += replaced.items()
-        if exchange.body or exchange.method in ("POST", "PUT", "PATCH"):
-            headers.append((b"content-length", str(len(exchange.body)).encode()))
-        return UpstreamRequest(
-            exchange.method,
-            self.upstream.scheme,
-            self.upstream.host,
-            self.upstream.port,
-            self.upstream.prefix + exchange.path,
-            self.upstream.authority,
-            headers,
-            exchange.body,
-            lane=account.handle,
-        )
-
-    def _paths(self, kind: str, account: Account) -> Sequence[str]:
-        """The release's paths of a side request, with their queries."""
-        paths = self.profile.requests[kind]["http"].path.get(sign_in(account), ())
-        return [path.replace("{version}", self.profile.release) for path in paths]
+        roles = {**self._roles_of(caller.account), "originator": caller.originator}
+        return self._endpoints.request(exchange, caller.account, roles)
 
     # --- parts -------------------------------------------------------------------------------
 
     def _roles(self, identity: Identity, caller: Caller) -> dict[str, Json]:
-        account = caller.account
         return {
-            **self._machine,
+            **self._roles_of(caller.account),
             **projection.of_identity(
                 identity, installation_id=caller.installation, originator=caller.originator
             ),
-            **_credential_roles(account),
+        }
+
+    def _roles_of(self, account: Account) -> dict[str, Json]:
+        """Of the machine, the account and the upstream."""
+        return {
+            **self._machine,
+            **credential_roles(account),
             "authority": self.upstream.authority,
         }
 
@@ -305,22 +238,6 @@ class Planner:
         listed = (model.slug for model in models if model.listed)
         return next(listed, self.profile.models[0].match[0])
 
-    def _request(
-        self, made: apply.Assembled, account: Account, *, http2: bool = True
-    ) -> UpstreamRequest:
-        return UpstreamRequest(
-            made.method,
-            self.upstream.scheme,
-            self.upstream.host,
-            self.upstream.port,
-            self.upstream.prefix + made.path,
-            self.upstream.authority,
-            [(name.encode("latin-1"), value.encode("latin-1")) for name, value in made.headers],
-            made.body,
-            http2=http2,
-            lane=account.handle,
-        )
-
 
 def _surfaces(profile: Profile) -> frozenset[str]:
     """Originators that the release has in model requests."""
@@ -332,32 +249,11 @@ def _surfaces(profile: Profile) -> frozenset[str]:
     return frozenset(found)
 
 
-def _side_kinds(profile: Profile) -> dict[tuple[str, str], str]:
-    """Method and path (without query) of the release's requests beside the model, to kind."""
-    found: dict[tuple[str, str], str] = {}
-    for kind, forms in profile.requests.items():
-        form = forms.get("http")
-        if form is None or form.method is None or kind in ("turn", "compaction", "refresh"):
-            continue
-        for paths in form.path.values():
-            for path in paths:
-                found.setdefault((form.method, path.partition("?")[0]), kind)
-    return found
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    """The body of a side request as JSON; empty when it is something else."""
-    try:
-        parsed = json.loads(body) if body else {}
-    except ValueError:
+def _table(account: Account, *, websocket: bool) -> Mapping[str, parameters.Rule]:
+    """What the account's upstream refuses; that of API keys is the public API."""
+    if sign_in_of(account) == "api_key":
         return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
-def sign_in(account: Account) -> SignIn:
-    """How the account signs in, in the profile's words."""
-    assert isinstance(account.credential, Credential)
-    return "api_key" if account.credential.mode == "apikey" else "chatgpt"
+    return parameters.CHATGPT if websocket else parameters.CHATGPT_HTTP
 
 
 def named_model(exchange: Exchange, identity: Identity) -> str:
@@ -370,21 +266,3 @@ def named_model(exchange: Exchange, identity: Identity) -> str:
         if name.strip() == "model" and value.strip():
             return value.strip()
     return ""
-
-
-def _credential_roles(account: Account) -> Roles:
-    credential = account.credential
-    assert isinstance(credential, Credential)
-    return {
-        "access_token": credential.access_token,
-        "account_id": credential.account_id or None,
-    }
-
-
-def _account_headers(account: Account) -> list[tuple[bytes, bytes]]:
-    credential = account.credential
-    assert isinstance(credential, Credential)
-    pairs = [(b"authorization", b"Bearer " + credential.access_token.encode())]
-    if credential.account_id:
-        pairs.append((b"chatgpt-account-id", credential.account_id.encode()))
-    return pairs

@@ -17,6 +17,9 @@ class Progress:
     Attributes:
         tried: handles that are not asked again for this exchange.
         asked: attempts by handle.
+        token: the access token that the attempt went out with.
+        reloaded: handles whose credentials were read again for this exchange.
+        settled: attempts whose verdict has had its effect.
         refused: a member that the upstream named as unsupported in the last answer.
         headers_read: limits in the head of the attempt's answer were noted.
         output: the WebSocket response that is under way has given output.
@@ -31,6 +34,9 @@ class Progress:
     tried: set[str] = field(default_factory=set)
     asked: dict[str, int] = field(default_factory=dict)
     scan: verdicts.StreamScan = field(default_factory=verdicts.StreamScan)
+    token: str = ""
+    reloaded: set[str] = field(default_factory=set)
+    settled: int = 0
     refused: str | None = None
     headers_read: bool = False
     output: bool = False

@@ -18,14 +18,17 @@ from addons.front.routes import Route
 from addons.front.sse import ServerEvent, event_type
 from addons.providers.codex import frames, roster, verdicts
 from addons.providers.codex.catalogue import Catalogue
-from addons.providers.codex.classification import client_error
+from addons.providers.codex.classification import client_error, transport
+from addons.providers.codex.endpoints import sign_in_of
 from addons.providers.codex.environment import detect
 from addons.providers.codex.identity import resolve
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.memory import Memory
+from addons.providers.codex.models import Model
 from addons.providers.codex.planning import Caller, Planner, named_model
 from addons.providers.codex.progress import Progress
 from addons.providers.codex.refusals import from_answer, from_event
+from addons.providers.codex.roster import credential_of
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
 from addons.providers.codex.seals import readable_body, sealed_content
 from addons.providers.codex.shape import prefix_key
@@ -136,7 +139,7 @@ class CodexProvider:
         account = await self._memory.account(exchange, progress, now)
         if isinstance(account, ClientError):
             return Refuse(account)
-        progress.account = account
+        progress.account, progress.token = account, credential_of(account).access_token
         progress.started = now
         progress.asked[account.handle] = progress.asked.get(account.handle, 0) + 1
         progress.scan = verdicts.StreamScan()
@@ -144,21 +147,21 @@ class CodexProvider:
         match exchange.route.kind:
             case "model":
                 assert exchange.turn is not None
-                models = await self._catalogue.refreshed(lambda: self._planner.models(account))
+                models = await self._models(account)
                 body = readable_body(exchange.turn.body, account.handle, self._memory.seals)
                 progress.shaped = shaped = self._planner.shape(
-                    body, progress.identity, self._memory.parameters, models, now
+                    body, progress.identity, account, self._memory.parameters, models, now
                 )
                 identity = self._memory.readable(progress.identity, account)
                 request = self._planner.turn(shaped, identity, self._caller(exchange, account))
                 self._memory.remember(progress.identity, now, progress.model)
             case "model_socket":
                 progress.handshake = progress.identity
-                await self._catalogue.refreshed(lambda: self._planner.models(account))
+                await self._models(account)
                 request = self._planner.upgrade(
                     exchange, progress.identity, self._caller(exchange, account), progress.model
                 )
-            case "models":
+            case "models" if sign_in_of(account) == "chatgpt":
                 models = await self._catalogue.required(lambda: self._planner.models(account))
                 return models_answer(exchange, models, account)
             case _ if exchange.path.partition("?")[0] == ACCOUNTS_CHECK:
@@ -166,6 +169,12 @@ class CodexProvider:
             case _:
                 request = self._planner.side(exchange, self._caller(exchange, account))
         return Forward(request, account.label, self._summary(progress))
+
+    async def _models(self, account: Account) -> Sequence[Model]:
+        """The upstream's list; API keys have none of this form (codex-wire.md §1.1)."""
+        if sign_in_of(account) == "api_key":
+            return ()
+        return await self._catalogue.refreshed(lambda: self._planner.models(account))
 
     def _caller(self, exchange: Exchange, account: Account) -> Caller:
         installation = self._memory.installation(account)
@@ -227,7 +236,9 @@ class CodexProvider:
                 self._memory.seals.made(state, account.handle)
             if (quota := quota_from_headers(headers, now)) is not None:
                 account.quota = quota
-        if exchange.route.kind == "passthrough":
+        if exchange.turn is None and not exchange.websocket:
+            if answer.status is None and exchange.method in ("GET", "HEAD"):
+                return transport(answer.error, retried=progress.asked[account.handle] > 1)
             return Commit()
 
         def learnable(path: str) -> bool:
@@ -320,6 +331,7 @@ class CodexProvider:
         shaped = self._planner.shape(
             readable_body(create.body, account.handle, self._memory.seals),
             identity,
+            account,
             self._memory.parameters,
             self._catalogue.models,
             now,
@@ -355,7 +367,7 @@ class CodexProvider:
                 self._memory.unsealed(from_event(event, now), progress.shaped, account)
             if isinstance(verdict, NextAccount):
                 self._memory.cool(account, progress.model, verdict, now)
-            elif kind == "response.completed":
+            elif kind in ("response.completed", "response.incomplete"):
                 self._memory.pool.succeeded(
                     exchange.conversation, account, progress.model, now, started=progress.started
                 )
@@ -372,6 +384,7 @@ class CodexProvider:
         progress = exchange.state
         if not isinstance(progress, Progress) or progress.account is None:
             return
+        await self._memory.settle(exchange, progress, self._clock())
         if outcome is Outcome.COMPLETED and not exchange.websocket:
             self._memory.pool.succeeded(
                 exchange.conversation,

@@ -54,16 +54,18 @@ def made_up(sign_ins: Sequence[tuple[str, dict[str, Any]]]) -> list[Account]:
     return [_account(label, parse(json.dumps(auth), source=label)) for label, auth in sign_ins]
 
 
-async def reload(account: Account) -> bool:
-    """Read the account's file again; True when it holds another token than the one refused.
+async def reload(account: Account, refused: str) -> bool:
+    """Read the account's file again; True when the account has another token than ``refused``.
 
     The first step of the official client's chain after a 401: another process may have refreshed
-    it (codex-wire.md §5.3). Refreshing it ourselves is the work of the accounts issue.
+    it (codex-wire.md §5.3), or another request here may have read it already. Refreshing it
+    ourselves is the work of the accounts issue.
     """
+    if credential_of(account).access_token != refused:
+        return True
     file = _FILES.get(account)
     if file is None:
         return False
-    refused = credential_of(account).access_token
     try:
         fresh = await asyncio.to_thread(file.load)
     except CredentialError as error:

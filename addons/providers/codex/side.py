@@ -9,8 +9,8 @@ import orjson
 from addons.accounts.model import Account
 from addons.exchange import Exchange
 from addons.front.models import ModelEntry, model_list, one_model
-from addons.providers.codex.credentials import Credential
 from addons.providers.codex.models import Model
+from addons.providers.codex.roster import credential_of
 from addons.providers.contract import Generated
 
 _JSON = [(b"content-type", b"application/json")]
@@ -26,15 +26,11 @@ def accounts_check(exchange: Exchange, account: Account) -> Generated:
     trust mitmproxy's certificate. Either way it does not go past. The client looks for its own
     account in the answer, whatever account of the pool serves it.
     """
-    credential = account.credential
-    assert isinstance(credential, Credential)
-    own = exchange.header("chatgpt-account-id") or credential.account_id or "floway"
-    base_url = exchange.route.host is None
+    own = exchange.header("chatgpt-account-id") or credential_of(account).account_id or "floway"
+    address = exchange.header("host") if exchange.route.host is None else None
     entry = {
         "id": own,
-        "workspace_backend_origin": f"https://{exchange.header('host')}"
-        if base_url
-        else "NO_CONSTRAINT",
+        "workspace_backend_origin": f"https://{address}" if address else "NO_CONSTRAINT",
         "account_routing_override": "NO_CONSTRAINT",
         "structure": "personal",
     }

@@ -29,11 +29,15 @@ class Upstream:
         Raises:
             FlowayError: not an http(s) URL with a host.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise FlowayError(f"upstream {url!r} is no URL: {error}") from None
+        if parts.scheme not in ("http", "https") or not host or port == 0:
             raise FlowayError(f"upstream {url!r} must be an http:// or https:// URL with a host")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+        usual = 443 if parts.scheme == "https" else 80
+        return cls(parts.scheme, host, port or usual, parts.path.rstrip("/"))
 
     @property
     def authority(self) -> str:
