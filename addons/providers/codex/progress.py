@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from addons.accounts.model import Account
 from addons.providers.codex import verdicts
@@ -42,3 +43,10 @@ class Progress:
     output: bool = False
     prefix: str = ""
     handshake: Identity | None = None
+
+    def restore(self, event: dict[str, Any]) -> bool:
+        """Put the caller's own values back into an event's response; True when it changed."""
+        response = event.get("response")
+        if self.shaped is None or not isinstance(response, dict):
+            return False
+        return self.shaped.restore(response)

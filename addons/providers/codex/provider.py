@@ -15,7 +15,6 @@ from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.routes import Route
-from addons.front.sse import ServerEvent, event_type
 from addons.providers.codex import frames, roster, verdicts
 from addons.providers.codex.catalogue import Catalogue
 from addons.providers.codex.classification import client_error, transport
@@ -27,12 +26,12 @@ from addons.providers.codex.memory import Memory
 from addons.providers.codex.models import Model
 from addons.providers.codex.planning import Caller, Planner, named_model
 from addons.providers.codex.progress import Progress
-from addons.providers.codex.refusals import from_answer, from_event
+from addons.providers.codex.refusals import from_answer
 from addons.providers.codex.roster import credential_of
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
 from addons.providers.codex.seals import readable_body, sealed_content
-from addons.providers.codex.shape import prefix_key
 from addons.providers.codex.side import accounts_check, models_answer
+from addons.providers.codex.sockets import SEALED_ITEM, Sockets
 from addons.providers.codex.upstream import Upstream
 from addons.providers.codex.usage import (
     header_map,
@@ -45,7 +44,6 @@ from addons.providers.contract import (
     Commit,
     Fail,
     Forward,
-    NextAccount,
     Outcome,
     Plan,
     Refuse,
@@ -58,8 +56,6 @@ from addons.store.contract import Store
 logger = logging.getLogger(__name__)
 
 NAME = "codex"
-SEALED_ITEM = "response.output_item.done"
-"""The event that brings an item's encrypted content."""
 
 
 class CodexProvider:
@@ -98,6 +94,15 @@ class CodexProvider:
         self._memory = Memory(upstream.url, accounts, store)
         self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
         self._planner = Planner(upstream, settings.profile, detect())
+        self._sockets = Sockets(
+            self._planner,
+            self._memory,
+            self._catalogue,
+            self._mint,
+            clock,
+            observed=self.observed_events,
+            observe=self.observe,
+        )
 
     @classmethod
     def of_settings(cls, settings: Settings, store: Store | None) -> CodexProvider:
@@ -305,75 +310,15 @@ class CodexProvider:
 
     def restore(self, exchange: Exchange, event: dict[str, Any]) -> bool:
         progress: Progress = exchange.state
-        response = event.get("response")
-        if progress.shaped is None or not isinstance(response, dict):
-            return False
-        return progress.shaped.restore(response)
+        return progress.restore(event)
 
     # --- websocket ---------------------------------------------------------------------------
 
     def client_frame(self, exchange: Exchange, text: bytes) -> bytes:
-        progress: Progress = exchange.state
-        account = progress.account
-        assert account is not None
-        now = self._clock()
-        create = frames.parse_client(text)
-        identity = resolve(
-            exchange.headers,
-            create.body,
-            websocket=True,
-            principal=exchange.principal,
-            now=now,
-            mint=self._mint,
-            stored=self._memory.lineages,
-        ).on_connection(progress.handshake or progress.identity)
-        identity = self._memory.readable(identity, account)
-        shaped = self._planner.shape(
-            readable_body(create.body, account.handle, self._memory.seals),
-            identity,
-            account,
-            self._memory.parameters,
-            self._catalogue.models,
-            now,
-            websocket=True,
-            previous=progress.prefix if create.previous else "",
-        )
-        frame = self._planner.frame(shaped, identity, self._caller(exchange, account))
-        progress.identity, progress.model = identity, str(create.body["model"])
-        progress.shaped, progress.prefix = shaped, prefix_key(create.body)
-        progress.output, progress.started = False, now
-        self._memory.remember(identity, now, progress.model)
-        return frame
+        return self._sockets.client_frame(exchange, text)
 
     def server_frame(self, exchange: Exchange, text: bytes) -> bytes:
-        progress: Progress = exchange.state
-        kind = event_type(ServerEvent(b"", "", text))
-        if kind not in self.observed_events:
-            progress.output = progress.output or kind not in verdicts.PREAMBLE
-            return text
-        event = frames.server_message(text)
-        if event is None:
-            return text
-        now = self._clock()
-        account = progress.account
-        self.observe(exchange, event)
-        if kind == SEALED_ITEM:
-            progress.output = True
-            return text
-        changed = self.restore(exchange, event)
-        verdict = verdicts.judge_frame(event, model=progress.model, now=now, output=progress.output)
-        if account is not None:
-            if verdict is not None and progress.shaped is not None:
-                self._memory.unsealed(from_event(event, now), progress.shaped, account)
-            if isinstance(verdict, NextAccount):
-                self._memory.cool(account, progress.model, verdict, now)
-            elif kind in ("response.completed", "response.incomplete"):
-                self._memory.pool.succeeded(
-                    exchange.conversation, account, progress.model, now, started=progress.started
-                )
-        if verdict is not None and frames.with_status(event, _status(verdict)):
-            changed = True
-        return frames.encode(event) if changed else text
+        return self._sockets.server_frame(exchange, text)
 
     def error_frame(self, exchange: Exchange, error: ClientError) -> bytes:
         return frames.error_message(error)
@@ -393,8 +338,3 @@ class CodexProvider:
                 self._clock(),
                 started=progress.started,
             )
-
-
-def _status(verdict: Verdict) -> int:
-    error = getattr(verdict, "error", None)
-    return error.status if isinstance(error, ClientError) else 400
