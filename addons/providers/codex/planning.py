@@ -78,6 +78,9 @@ class Planner:
         self.profile: Profile = load(profile or DEFAULT_PROFILE)
         apply.precompile(self.profile)
         self._machine = projection.of_machine(environment)
+        self._client_metadata = {
+            member.name for member in self.profile.documents["client_metadata"].members
+        }
         self._surfaces = _surfaces(self.profile)
         self._endpoints = Endpoints(upstream, self.profile)
 
@@ -115,7 +118,12 @@ class Planner:
             item_ids=placement.item_ids,
             previous=previous,
         )
-        content["client_metadata"] = dict(identity.client_metadata)
+        # Unlike a parameter, what the release does not say here is not the upstream's to judge.
+        content["client_metadata"] = {
+            name: word
+            for name, word in identity.client_metadata.items()
+            if name in self._client_metadata
+        }
         return Shaped(name, body, content, None, [*notes, *more])
 
     def _kind(self, identity: Identity) -> str:
