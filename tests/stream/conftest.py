@@ -11,6 +11,7 @@ import datetime
 import ipaddress
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -205,6 +206,31 @@ async def until(condition: Callable[[], object], complaint: str | Callable[[], s
 
 
 type MakeUpstream = Callable[[Kind], Awaitable[Upstream]]
+
+
+class Clock:
+    """What the deadlines go by; their timers fire at each of many short ticks."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def advance(self, seconds: float) -> None:
+        self.ahead += seconds
+
+    async def ticks(self) -> None:
+        """Wait until every timer has fired since the clock was advanced."""
+        await asyncio.sleep(0.06)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("addons.sending.time", clock)
+    monkeypatch.setattr("addons.sending.TICK", 0.02)
+    return clock
 
 
 @pytest.fixture

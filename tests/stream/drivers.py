@@ -14,6 +14,8 @@ from addons.driver import Origin, Replan, Step, drive, driver_of
 from addons.production import Production
 from addons.providers.contract import Ended
 
+HOURS = 10_000.0
+
 REFUSED = (401, 403, 429, 500, 503)
 
 
@@ -34,6 +36,7 @@ class Wishes:
 
     Attributes:
         targets: of the first attempt, the second, …; the last one serves all further ones.
+        late: seconds after which an attempt is late, by its number; of all others ``HOURS``.
         at_once: give a refused answer up at its headers, not at its end.
         give_broken: broken answers are given as far as they came.
         retry_collected: a broken answer that was collected is followed by another attempt.
@@ -52,8 +55,8 @@ class Wishes:
     retry_collected: bool = False
     transform: Callable[[bytes], list[bytes]] | None = None
     hold_bytes: int = 64 * 1024
-    hold_seconds: float = 10.0
-    header_seconds: float = 10.0
+    hold_seconds: float = HOURS
+    late: dict[int, float] = field(default_factory=dict)
     max_request_bytes: int = 8 * 1024 * 1024
     planning: Callable[[http.HTTPFlow], Awaitable[None]] | None = None
     replanning: Callable[[http.HTTPFlow], Awaitable[None]] | None = None
@@ -79,7 +82,7 @@ class ScriptedDriver:
         self.wishes = wishes
         self.hold_bytes = wishes.hold_bytes
         self.hold_seconds = wishes.hold_seconds
-        self.header_seconds = wishes.header_seconds
+        self.header_seconds = HOURS
         self.max_request_bytes = wishes.max_request_bytes
         self.extensions = wishes.extensions
         self.production: Production | None = None
@@ -99,6 +102,7 @@ class ScriptedDriver:
         wishes = self.wishes
         target = wishes.targets[min(self.attempts, len(wishes.targets) - 1)]
         self.attempts += 1
+        self.header_seconds = wishes.late.get(self.attempts, HOURS)
         request = self._client.copy()
         request.scheme, request.port = target.scheme, target.port
         request.data.host = target.host

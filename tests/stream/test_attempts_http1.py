@@ -11,7 +11,7 @@ import pytest
 
 from addons.providers.contract import Ended
 from tests.stream.behaviours import refuse, succeed
-from tests.stream.conftest import MakeUpstream, Proxy, running_proxy, until
+from tests.stream.conftest import Clock, MakeUpstream, Proxy, running_proxy, until
 from tests.stream.drivers import Block, Target
 from tests.stream.upstreams import Behaviour, Http1Received, Received
 
@@ -127,7 +127,7 @@ async def test_connection_that_never_comes(
 ) -> None:
     upstream = await make_upstream("h1")
     proxy.wishes.targets = [Target("http", deaf_port), Target("http", upstream.port)]
-    proxy.wishes.header_seconds = 0.1
+    proxy.wishes.late = {1: 0.1}
     client = await proxy.client(client_kind)
     for _ in range(2):
         assert (await client.ask()).status == 200
@@ -143,7 +143,7 @@ async def test_connection_that_never_comes_when_its_turn_has_come(
     """Until mitmproxy begins to open it, nothing is late; from then on it may be."""
     upstream = await make_upstream("h1")
     proxy.wishes.targets = [Target("http", deaf_port), Target("http", upstream.port)]
-    proxy.wishes.header_seconds = 0.1
+    proxy.wishes.late = {1: 0.1}
     block = Block("server_connect")
     proxy.master.addons.add(block)
     client = await proxy.client(client_kind)
@@ -166,7 +166,7 @@ async def test_connections_that_never_come(
         Target("http", deaf_port, "b"),
         Target("http", upstream.port),
     ]
-    proxy.wishes.header_seconds = 0.1
+    proxy.wishes.late = {1: 0.1, 2: 0.1}
     client = await proxy.client(client_kind)
     count = 3 if client_kind == "h2" else 1
     answers = await asyncio.gather(*(client.ask(f"/{number}") for number in range(count)))
@@ -179,7 +179,7 @@ async def test_handshake_that_never_ends(
 ) -> None:
     upstream = await make_upstream("h1")
     proxy.wishes.targets = [Target("https", mute_port), Target("http", upstream.port)]
-    proxy.wishes.header_seconds = 0.1
+    proxy.wishes.late = {1: 0.1}
     client = await proxy.client(client_kind)
     for _ in range(2):
         assert (await client.ask()).status == 200
@@ -209,7 +209,8 @@ async def test_answers_that_are_no_http(
     then: str,
 ) -> None:
     """A broken answer ends its attempt only; its late bytes and its end do not reach the next."""
-    proxy.wishes.header_seconds = 0.2 if pieces == [b"HTTP/1.1 2"] and then == "wait" else 10.0
+    if pieces == [b"HTTP/1.1 2"] and then == "wait":
+        proxy.wishes.late = {1: 0.1}
     upstream = await make_upstream("h1")
     proxy.aim(upstream)
     upstream.answers(raw(*pieces, then=then), succeed(b"output", b" and", b" more", gap=0.003))
@@ -288,10 +289,10 @@ async def test_stale_connection(proxy: Proxy, make_upstream: MakeUpstream) -> No
 
 
 async def test_six_failovers_wait_for_free_connections(
-    proxy: Proxy, make_upstream: MakeUpstream
+    proxy: Proxy, make_upstream: MakeUpstream, clock: Clock
 ) -> None:
     """mitmproxy opens five connections to one address at most; waiting for one is not late."""
-    proxy.wishes.header_seconds = 0.4
+    proxy.wishes.late = {2: 30.0}
     upstream = await make_upstream("h1")
     proxy.aim(upstream)
     go_on = asyncio.Event()
@@ -305,10 +306,11 @@ async def test_six_failovers_wait_for_free_connections(
     upstream.script = lambda received: refuse() if received.attempt == 1 else slow
     client = await proxy.client("h2")
     calls = [await client.call(f"/{number}", b"x") for number in range(8)]
-    for call in calls[:2]:
-        await call.head()
-    await until(lambda: upstream.open >= 5, "five connections at once")
-    await asyncio.sleep(0.6)  # longer than header_seconds
+    await upstream.arrival(8 + 5)
+    await until(lambda: sum(b"output" in call.body for call in calls) == 5, "five are served")
+    for _ in range(3):
+        clock.advance(31)
+        await clock.ticks()
     go_on.set()
     for call in calls:
         answer = await call.answer()

@@ -9,7 +9,7 @@ import pytest
 
 from addons.providers.contract import Ended
 from tests.stream.behaviours import refuse, reset, silence, stall, succeed
-from tests.stream.conftest import MakeUpstream, Proxy, until
+from tests.stream.conftest import Clock, MakeUpstream, Proxy, until
 from tests.stream.drivers import Block
 from tests.stream.upstreams import Http2Received, Received
 
@@ -118,11 +118,11 @@ def send_unaware(received: Http2Received, what: str) -> None:
 @CLIENTS
 @pytest.mark.parametrize("late", ["headers", "data", "end", "reset", "trailers"])
 async def test_late_frames_of_a_given_up_stream(
-    proxy: Proxy, make_upstream: MakeUpstream, client_kind: str, late: str
+    proxy: Proxy, make_upstream: MakeUpstream, client_kind: str, late: str, clock: Clock
 ) -> None:
     """They cross our reset on the wire, while the next attempt's answer is coming."""
     proxy.wishes.at_once = True
-    proxy.wishes.header_seconds = 0.15 if late == "headers" else 10.0
+    proxy.wishes.late = {1: 30.0}
     upstream = await make_upstream("h2")
     proxy.aim(upstream)
     given_up: list[Http2Received] = []
@@ -147,7 +147,11 @@ async def test_late_frames_of_a_given_up_stream(
 
     upstream.answers(refused, good)
     client = await proxy.client(client_kind)
-    answer = await client.ask()
+    call = await client.call(body=b"x")
+    await upstream.arrival(1)
+    if late == "headers":
+        clock.advance(31)
+    answer = await call.answer()
     assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")
     upstream.answers(succeed())
     assert (await client.ask()).status == 200
@@ -295,12 +299,12 @@ async def test_few_streams_allowed(proxy: Proxy, make_upstream: MakeUpstream) ->
 
 
 async def test_waiting_for_a_free_stream_is_not_late(
-    proxy: Proxy, make_upstream: MakeUpstream
+    proxy: Proxy, make_upstream: MakeUpstream, clock: Clock
 ) -> None:
     upstream = await make_upstream("h2")
     upstream.max_concurrent = 1
     proxy.aim(upstream)
-    proxy.wishes.header_seconds = 0.2
+    proxy.wishes.late = {1: 30.0}
     go_on = asyncio.Event()
 
     async def slow(received: Received) -> None:
@@ -315,7 +319,11 @@ async def test_waiting_for_a_free_stream_is_not_late(
     slow_call = await client.call("/slow", b"x")
     await slow_call.until(b"output")
     waiting = await client.call("/waiting", b"x")
-    await asyncio.sleep(0.5)
+    await until(lambda: len(proxy.gateway.drivers) == 3, "the request has arrived")
+    await until(lambda: proxy.gateway.drivers[-1].attempts == 1, "the request was planned")
+    for _ in range(3):
+        clock.advance(31)
+        await clock.ticks()
     assert waiting.status is None
     go_on.set()
     assert (await slow_call.answer()).broken == ""
@@ -359,16 +367,18 @@ async def test_client_that_leaves_before_a_stream_is_free(
 
 @CLIENTS
 async def test_stream_reset_tells_the_upstream_once(
-    proxy: Proxy, make_upstream: MakeUpstream, client_kind: str
+    proxy: Proxy, make_upstream: MakeUpstream, client_kind: str, clock: Clock
 ) -> None:
     """A stalled answer is cancelled with CANCEL; the connection goes on."""
-    proxy.wishes.header_seconds = 0.1
+    proxy.wishes.late = {1: 30.0}
     upstream = await make_upstream("h2")
     proxy.aim(upstream)
     upstream.answers(silence(), succeed())
     client = await proxy.client(client_kind)
-    assert (await client.ask()).status == 200
-    first = upstream.seen[0]
+    call = await client.call(body=b"x")
+    first = await upstream.arrival(1)
+    clock.advance(31)
+    assert (await call.answer()).status == 200
     assert isinstance(first, Http2Received)
     assert first.reset_code == h2.errors.ErrorCodes.CANCEL
     assert upstream.accepted == 1
@@ -408,10 +418,9 @@ async def test_only_those_leave_who_leave(
 
 @pytest.mark.parametrize("lost", ["closed", "go away"])
 async def test_queue_of_a_lost_connection(
-    proxy: Proxy, make_upstream: MakeUpstream, monkeypatch: pytest.MonkeyPatch, lost: str
+    proxy: Proxy, make_upstream: MakeUpstream, lost: str, clock: Clock
 ) -> None:
     """mitmproxy tells a request that waits for a free stream nothing of its connection's end."""
-    monkeypatch.setattr("addons.sending.TICK", 0.05)
     upstream = await make_upstream("h2")
     upstream.max_concurrent = 1
     proxy.aim(upstream)

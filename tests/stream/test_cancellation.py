@@ -9,7 +9,7 @@ from mitmproxy import http
 
 from tests.stream.behaviours import refuse, silence, stall, succeed
 from tests.stream.clients import Call, Client
-from tests.stream.conftest import MakeUpstream, Proxy, until
+from tests.stream.conftest import Clock, MakeUpstream, Proxy, until
 from tests.stream.drivers import Block, Target
 from tests.stream.upstreams import Upstream
 
@@ -98,10 +98,10 @@ async def test_while_headers_are_awaited(
 
 
 async def test_late_timer_after_the_client_has_left(
-    proxy: Proxy, client: Client, upstream: Upstream, leaving: str
+    proxy: Proxy, client: Client, upstream: Upstream, leaving: str, clock: Clock
 ) -> None:
     """The deadline passes while the ``error`` hook runs: there is nothing to judge any more."""
-    proxy.wishes.header_seconds = 0.1
+    proxy.wishes.late = {1: 30.0}
     block = Block("error")
     proxy.master.addons.add(block)
     upstream.answers(silence())
@@ -109,7 +109,8 @@ async def test_late_timer_after_the_client_has_left(
     await upstream.arrival(1)
     await leave(call, client, leaving)
     await asyncio.wait_for(block.reached.wait(), 3)
-    await asyncio.sleep(0.15)
+    clock.advance(31)
+    await clock.ticks()
     block.release.set()
     await others_go_on(proxy, client, leaving, upstream)
     assert not proxy.gateway.drivers[0].judged

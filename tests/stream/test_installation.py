@@ -101,15 +101,16 @@ async def test_flows_can_be_saved(
     assert read.response.status_code == 200
 
 
+@pytest.mark.usefixtures("clock")
 async def test_timers_that_fire_late(confdir: Path, make_upstream: MakeUpstream) -> None:
     """Behind the end of their exchange, and while the next one runs on the same connection."""
     upstream = await make_upstream("h1")
     async with running_proxy(confdir) as proxy:
         proxy.aim(upstream)
-        proxy.wishes.header_seconds = proxy.wishes.hold_seconds = 0.03
+        proxy.wishes.hold_seconds = 0.03
         for kind in ("h1", "h2"):
             client = await proxy.client(kind)
-            for _ in range(5):
+            for _ in range(3):
                 upstream.answers(refuse(), succeed(b"output", b" and", b" more", gap=0.02))
                 answer = await client.ask()
                 assert (answer.status, answer.body) == (200, b"output and more")

@@ -18,7 +18,7 @@ from tests.stream.behaviours import (
     stall,
     succeed,
 )
-from tests.stream.conftest import MakeUpstream, Proxy, until
+from tests.stream.conftest import Clock, MakeUpstream, Proxy, until
 from tests.stream.drivers import Target
 from tests.stream.sockets import End, accept, dial
 from tests.stream.upstreams import Behaviour, Upstream
@@ -341,10 +341,10 @@ async def test_dropped_message(line: Line) -> None:
     assert (await server.message()).data == "public"
 
 
-async def test_timers_of_the_attempt_fire_into_the_tunnel(line: Line) -> None:
-    line.proxy.wishes.header_seconds = line.proxy.wishes.hold_seconds = 0.05
+async def test_timers_of_the_attempt_fire_into_the_tunnel(line: Line, clock: Clock) -> None:
+    line.proxy.wishes.hold_seconds = 0.05
     client, server = await line.open("", "", stall(status=429))
-    await asyncio.sleep(0.15)
+    await clock.ticks()
     client.text("still here")
     assert (await server.message()).data == "still here"
     server.text("so am I")
