@@ -19,6 +19,7 @@ from addons.providers.codex.roster import credential_of
 from addons.providers.codex.upstream import Upstream
 from addons.providers.contract import HeaderList, UpstreamRequest
 from fingerprints import apply
+from fingerprints.errors import MissingRole
 from fingerprints.profile import Profile, SignIn
 from fingerprints.roles import Roles
 from fingerprints.serial import loads
@@ -61,16 +62,19 @@ class Endpoints:
         content = _json_object(exchange)
         if kind is None or content is None:
             return self._as_it_is(exchange, account)
-        made = apply.request(
-            self._profile,
-            kind,
-            shape=next(iter(self._profile.shapes)),
-            sign_in=sign_in,
-            roles=roles,
-            content=content,
-            http_version="HTTP/1.1",
-            unknown="keep",
-        )
+        try:
+            made = apply.request(
+                self._profile,
+                kind,
+                shape=next(iter(self._profile.shapes)),
+                sign_in=sign_in,
+                roles=roles,
+                content=content,
+                http_version="HTTP/1.1",
+                unknown="keep",
+            )
+        except MissingRole:  # not a call that the release makes there
+            return self._as_it_is(exchange, account)
         path = self._path(kind, sign_in, exchange.path)
         return assembled(self._upstream, replace(made, path=path), account)
 

@@ -1,0 +1,348 @@
+"""What goes upstream is what the release would send: for every kind, shape, sign-in, transport."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from addons.errors import ClientError
+from tests.providers.codex.exchanges import (
+    FULL,
+    LITE,
+    RELEASES,
+    RESPONSES,
+    SAID,
+    Side,
+    accounts,
+    body_of,
+    differences,
+    everything,
+    frame_differences,
+    header,
+    key_accounts,
+)
+
+TOOL = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
+BODIES: dict[str, dict[str, Any]] = {
+    "stream": {"input": [SAID], "stream": True},
+    "whole": {"input": "Hi"},
+    "rich": {
+        "input": [
+            {"role": "system", "content": "Be brief."},
+            SAID,
+            {"type": "reasoning", "summary": [], "encrypted_content": "sealed"},
+            {"role": "assistant", "content": "Hello"},
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": "done"},
+        ],
+        "instructions": "Answer.",
+        "tools": [TOOL],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "reasoning": {"effort": "high", "summary": "auto"},
+        "text": {"verbosity": "low"},
+        "prompt_cache_key": "own-key",
+        "stream": True,
+        "store": True,
+        "service_tier": "priority",
+    },
+    "compaction": {"input": [SAID, {"type": "compaction_trigger"}], "stream": True},
+    "dropped": {"input": "Hi", "temperature": 0.1, "max_output_tokens": 5, "user": "u"},
+}
+
+CASES = list(itertools.product(RELEASES, (FULL, LITE), BODIES))
+
+
+def shape_of(release: str, model: str) -> str | None:
+    """The bundled catalogue of 0.142.0 has no lite model, so its shape is said."""
+    return "lite" if (release, model) == (RELEASES[1], LITE) else None
+
+
+@pytest.mark.parametrize(("release", "model", "kind"), CASES)
+async def test_a_model_request_over_http(release: str, model: str, kind: str) -> None:
+    side = Side(profile=release).with_models()
+    exchange = side.exchange(body={"model": model, **BODIES[kind]})
+    request = await side.sent(exchange)
+    assert differences(release, request, shape=shape_of(release, model)) == []
+    assert request.path == RESPONSES
+    assert request.http2
+    assert header(request, "host") == "127.0.0.1:9"
+    assert body_of(request)["store"] is False
+    assert body_of(request)["stream"] is True
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("kind", ["stream", "rich"])
+async def test_a_model_request_with_an_api_key(release: str, kind: str) -> None:
+    side = Side(profile=release, own=key_accounts("key"))
+    body = {"model": FULL, **BODIES[kind]}
+    request = await side.sent(side.exchange(body=body))
+    assert differences(release, request) == []
+    assert request.path == "/v1/responses"
+    assert header(request, "authorization") == "Bearer sk-key-of-key"
+    assert header(request, "chatgpt-account-id") is None
+
+
+async def test_an_api_key_s_upstream_takes_what_the_public_api_takes() -> None:
+    body = {"model": FULL, "input": "Hi", "temperature": 0.1, "max_output_tokens": 5}
+    keyed = await Side(own=key_accounts("key")).sent(
+        Side(own=key_accounts("key")).exchange(body=body)
+    )
+    assert {"temperature", "max_output_tokens"} <= body_of(keyed).keys()
+    signed = await Side().sent(Side().exchange(body=body))
+    assert not {"temperature", "max_output_tokens"} & body_of(signed).keys()
+
+
+@pytest.mark.parametrize(("release", "model", "kind"), CASES)
+async def test_a_message_over_websocket(release: str, model: str, kind: str) -> None:
+    side = Side(profile=release).with_models()
+    exchange = side.socket()
+    upgrade = await side.sent(exchange)
+    assert differences(release, upgrade) == []
+    assert not upgrade.http2
+    assert header(upgrade, "sec-websocket-key") == "kJKYjFSFJAcFy82rHKATUg=="
+    for more in ({"generate": False}, {}):
+        message = {"type": "response.create", "model": model, **BODIES[kind], **more}
+        frame = side.provider.client_frame(exchange, json.dumps(message).encode())
+        assert frame_differences(release, frame, shape=shape_of(release, model)) == []
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_the_title_request_of_a_conversation(release: str) -> None:
+    """OpenCode's: the same session, a system prompt of its own, no tools."""
+    side = Side(profile=release)
+    headers = [("session-id", "ses_1234"), ("x-session-affinity", "ses_1234")]
+    main = {"model": FULL, **BODIES["rich"], "prompt_cache_key": "ses_1234"}
+    title = {
+        "model": FULL,
+        "instructions": "You write titles.",
+        "input": [SAID],
+        "stream": True,
+        "prompt_cache_key": "ses_1234",
+    }
+    sent = [
+        await side.sent(side.exchange(body=body, headers=headers))
+        for body in (main, title, main, title)
+    ]
+    for request in sent:
+        assert differences(release, request) == []
+    sessions = {header(request, "session-id") or header(request, "session_id") for request in sent}
+    assert len(sessions) == 1
+    accounts_used = {header(request, "authorization") for request in sent}
+    assert len(accounts_used) == 1, "they run at the same time, and belong together"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_a_chat_request(release: str) -> None:
+    side = Side(profile=release)
+    body = {
+        "model": FULL,
+        "messages": [{"role": "system", "content": "Brief."}, SAID],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
+        "temperature": 1,
+        "stream": True,
+    }
+    request = await side.sent(side.exchange("/v1/chat/completions", body))
+    assert differences(release, request) == []
+
+
+@pytest.mark.parametrize("release", RELEASES)
+async def test_a_member_that_nobody_knows_is_sent(release: str) -> None:
+    """The upstream is asked, and what it refuses is learned."""
+    side = Side(profile=release)
+    request = await side.sent(side.exchange(body={"model": FULL, "input": "Hi", "brand_new": 1}))
+    assert body_of(request)["brand_new"] == 1
+    assert [d.path for d in differences(release, request)] == ["body:brand_new"]
+
+
+async def test_what_cannot_be_sent_is_refused_with_its_name() -> None:
+    side = Side()
+    exchange = side.exchange(body={"model": FULL, "input": "Hi", "previous_response_id": "resp_1"})
+    with pytest.raises(ClientError, match="previous_response_id") as caught:
+        await side.sent(exchange)
+    assert caught.value.param == "previous_response_id"
+
+
+# --- side endpoints ------------------------------------------------------------------------------
+
+CALLS = [
+    ("GET", "/backend-api/wham/usage", b""),
+    ("GET", "/backend-api/codex/models?client_version=0.1.0", b""),
+    ("GET", "/backend-api/codex/models", b""),
+    ("GET", "/backend-api/ps/plugins/installed?limit=200", b""),
+    ("POST", "/backend-api/ps/mcp", b'{"jsonrpc":"2.0","method":"initialize","id":0}'),
+    ("POST", "/backend-api/codex/analytics-events/events", b'{"events":[]}'),
+]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+async def test_known_calls_have_the_release_s_form(
+    release: str, method: str, path: str, body: bytes
+) -> None:
+    side = Side(profile=release)
+    request = await side.sent(side.exchange(path, body, method=method))
+    odd = {"path"} if (release, "limit=200" in path) == (RELEASES[1], True) else set()
+    assert {d.path for d in differences(release, request) if not d.path.startswith("body")} == odd
+    assert header(request, "authorization") == "Bearer token-of-ada"
+    version = release.removeprefix("codex@")
+    if "models" in path:
+        assert request.path == f"/backend-api/codex/models?client_version={version}"
+    else:
+        assert request.path == path
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("/backend-api/ps/plugins/suggested/codex?scope=USER", None),
+        ("/backend-api/ps/plugins/installed?limit=7&cursor=x", None),
+        (
+            "/backend-api/codex/models?a=1&client_version=0.1&b=2",
+            "/backend-api/codex/models?a=1&client_version=0.169.0&b=2",
+        ),
+        ("/backend-api/codex/models?my_client_version=1", None),
+    ],
+)
+async def test_a_client_s_query_is_its_own(asked: str, sent: str | None) -> None:
+    request = await Side().sent(Side().exchange(asked, method="GET"))
+    assert request.path == (sent or asked)
+
+
+async def test_an_unknown_call_keeps_the_client_s_headers() -> None:
+    side = Side()
+    request = await side.sent(
+        side.exchange(
+            "/backend-api/wham/tasks?x=1",
+            b'{"a":1}',
+            headers=[
+                ("Host", "127.0.0.1:8080"),
+                ("X-Custom", "1"),
+                ("Authorization", "Bearer own"),
+                ("connection", "keep-alive, x-hop"),
+                ("X-Hop", "1"),
+                ("ChatGPT-Account-Id", "own-account"),
+                ("x-custom", "2"),
+                ("Cookie", "a=1"),
+                ("accept-encoding", "gzip"),
+                ("expect", "100-continue"),
+                ("content-length", "99"),
+                ("authorization", "Bearer second"),
+            ],
+        )
+    )
+    account = side.own[0]
+    assert [(name.decode(), value.decode()) for name, value in request.headers] == [
+        ("Host", "127.0.0.1:8080"),  # marks the place; the authority is the upstream's
+        ("X-Custom", "1"),
+        ("Authorization", "Bearer token-of-ada"),
+        ("ChatGPT-Account-Id", account.credential.account_id),  # type: ignore[attr-defined]
+        ("x-custom", "2"),
+        ("content-length", "7"),
+    ]
+    assert (request.method, request.path, request.body) == (
+        *("POST", "/backend-api/wham/tasks?x=1", b'{"a":1}'),
+    )
+    assert request.authority == "127.0.0.1:9"
+    assert request.lane == account.handle
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b'[{"jsonrpc":"2.0"}]', b'{"id":1,"result":{}}', b"\x28\xb5\x2f\xfd"],
+)
+async def test_a_known_call_with_another_body_is_sent_as_it_is(body: bytes) -> None:
+    side = Side()
+    request = await side.sent(side.exchange("/backend-api/ps/mcp", body))
+    assert request.body == body
+
+
+async def test_a_compressed_call_is_read() -> None:
+    body = zstandard.compress(b'{"events":[{"a":1}]}')
+    side = Side()
+    exchange = side.exchange(
+        "/backend-api/codex/analytics-events/events", body, headers=[("content-encoding", "zstd")]
+    )
+    request = await side.sent(exchange)
+    assert json.loads(request.body) == {"events": [{"a": 1}]}
+    assert header(request, "content-encoding") is None
+
+
+async def test_with_an_api_key_there_are_no_such_calls() -> None:
+    side = Side(own=key_accounts("key"))
+    for path in ("/backend-api/wham/usage", "/backend-api/wham/tasks"):
+        with pytest.raises(ClientError, match="API key") as caught:
+            await side.sent(side.exchange(path, method="GET"))
+        assert caught.value.status == 404
+    request = await side.sent(side.exchange("/v1/models", method="GET"))
+    assert request.path == "/v1/models"
+    assert header(request, "authorization") == "Bearer sk-key-of-key"
+
+
+# --- what never goes upstream --------------------------------------------------------------------
+
+SECRET = "s3cret-of-the-client"
+SECRET_HEADERS = [
+    *("authorization", "Authorization", "x-api-key", "api-key", "cookie", "Cookie", "cookie2"),
+    *("proxy-authorization", "chatgpt-account-id", "ChatGPT-Account-ID", "openai-organization"),
+    *("openai-project", "x-oai-attestation", "x-forwarded-for", "forwarded", "x-real-ip", "via"),
+]
+HARMLESS_HEADERS = ["x-custom", "user-agent", "accept", "originator", "version", "content-type"]
+
+
+@st.composite
+def header_sets(draw: st.DrawFn) -> list[tuple[str, str]]:
+    secret = st.tuples(
+        st.sampled_from(SECRET_HEADERS),
+        st.sampled_from([f"Bearer {SECRET}", SECRET, f"a={SECRET}; b=1"]),
+    )
+    harmless = st.tuples(st.sampled_from(HARMLESS_HEADERS), st.just("plain"))
+    return draw(st.lists(st.one_of(secret, harmless), max_size=12))
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/v1/responses", "POST"),
+        (RESPONSES, "POST"),
+        ("/v1/chat/completions", "POST"),
+        ("/v1/responses", "UPGRADE"),
+        ("/backend-api/wham/usage", "GET"),
+        ("/backend-api/wham/tasks", "GET"),
+        ("/backend-api/ps/mcp", "POST"),
+    ],
+)
+@given(headers=header_sets())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_the_client_s_own_sign_in_never_goes_upstream(
+    sides: dict[str, Side], path: str, method: str, headers: list[tuple[str, str]]
+) -> None:
+    for side in sides.values():
+        if method == "UPGRADE":
+            exchange = side.socket(*headers)
+        else:
+            body: dict[str, Any] | None = None
+            if "chat" in path:
+                body = {"model": FULL, "messages": [SAID]}
+            exchange = side.exchange(path, body, method=method, headers=headers)
+        request = await side.sent(exchange)
+        assert SECRET not in everything(request)
+        assert header(request, "authorization") == "Bearer token-of-ada"
+        assert header(request, "chatgpt-account-id") == _account_id(side)
+        assert [name for name, _ in request.headers if b"cookie" in name.lower()] == []
+
+
+@pytest.fixture(scope="module")
+def sides() -> dict[str, Side]:
+    return {release: Side(profile=release, own=accounts("ada")) for release in RELEASES}
+
+
+def _account_id(side: Side) -> str:
+    found: str = side.own[0].credential.account_id  # type: ignore[attr-defined]
+    return found
