@@ -87,6 +87,8 @@ def install() -> Callable[[], None]:
     async def trigger_from_table(self: AddonManager, event: hooks.Hook) -> None:
         known, chain = table(self), self.chain
         groups, version = known.groups(self, event), known.version
+        if not groups:
+            return
         arguments = event.args()
         for place, functions in groups:
             try:

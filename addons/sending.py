@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import Callable
 
 from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -19,6 +20,7 @@ from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
+    Http1Client,
     Http2Client,
     Http2Server,
     HttpEvent,
@@ -29,6 +31,7 @@ from mitmproxy.proxy.layers.http import (
     ResponseHeaders,
     ResponseProtocolError,
 )
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
 
 from addons.driver import Origin
 
@@ -36,6 +39,7 @@ TICK = 5.0
 """Most seconds between looks at what a stream waits for."""
 
 type Commands = layer.CommandGenerator[None]
+type ReadBody = Callable[[Http1Client, events.Event], Commands]
 
 _ids = itertools.count(-1, -1)
 """Clients' own stream ids are positive."""
@@ -107,6 +111,34 @@ class Sending:
         while found is not None and not isinstance(found, Http2Client):
             found = getattr(found, "child_layer", None)
         return found
+
+
+def joined(read_body: ReadBody) -> ReadBody:
+    """``Http1Client.read_body`` with one event for all data of a read.
+
+    A chunk of HTTP/1 may be as small as a server-sent event, and many come in one read.
+    """
+
+    def read_joined_body(self: Http1Client, event: events.Event) -> Commands:
+        pieces: list[bytes] = []
+        for command in read_body(self, event):
+            if isinstance(command, ReceiveHttp) and type(command.event) is ResponseData:
+                pieces.append(command.event.data)
+                continue
+            if pieces:
+                yield _received(self, pieces)
+                pieces = []
+            yield command
+        if pieces:
+            yield _received(self, pieces)
+
+    return read_joined_body
+
+
+def _received(client: Http1Client, pieces: list[bytes]) -> ReceiveHttp:
+    assert client.stream_id is not None
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return ReceiveHttp(ResponseData(client.stream_id, data))
 
 
 class Held:

@@ -35,6 +35,7 @@ from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import (
     ErrorCode,
+    Http1Client,
     Http1Server,
     HttpEvent,
     HttpLayer,
@@ -56,7 +57,15 @@ from addons.driver import Driver, Origin, Replan, Step
 from addons.intake import IntakeStream, bounded
 from addons.production import Production
 from addons.providers.contract import Ended
-from addons.sending import Deadline, Held, Sending, forget_dead, opening_connection, unsent_bytes
+from addons.sending import (
+    Deadline,
+    Held,
+    Sending,
+    forget_dead,
+    joined,
+    opening_connection,
+    unsent_bytes,
+)
 from addons.tunnel import FRAME_BYTES, ClosingWebsocketLayer
 
 type Commands = layer.CommandGenerator[None]
@@ -88,6 +97,9 @@ class AttemptStream(IntakeStream):
         self._opening: layers.GetHttpConnection | None = None
         self._waiting: Replan | Production | None = None
         self._deadline = Deadline()
+        self._relaying: Callable[[HttpEvent], Commands] | None = None
+        """``server_state`` while data may take the short way."""
+        self._chunked = False
 
     @cached_property
     def _http(self) -> HttpLayer:
@@ -98,6 +110,9 @@ class AttemptStream(IntakeStream):
     # --- events in, commands out ---------------------------------------------------------------
 
     def handle_event(self, event: events.Event) -> Commands:
+        if self.server_state is self._relaying and type(event) is ResponseData and not self._paused:
+            yield from self._relay(event)
+            return
         if isinstance(event, HttpEvent) and event.stream_id < 0:
             if self._sending is None or not self._sending.takes(event):
                 return
@@ -147,6 +162,36 @@ class AttemptStream(IntakeStream):
                 driver.production.cancel()
             yield layers.DropStream(self.stream_id)
         return killed
+
+    # --- a committed answer ------------------------------------------------------------------
+
+    def start_response_stream(self) -> Commands:
+        """As mitmproxy does, but without a line in the log for each answer."""
+        if self.driver is None:
+            yield from super().start_response_stream()
+            return
+        response, client = self.flow.response, self.context.client
+        assert response
+        yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=False), client)
+        self.server_state = self.state_stream_response_body
+        if not self.context.options.store_streamed_bodies and not self.debug:
+            self._relaying = self.server_state
+            coding = response.headers.get("transfer-encoding", "").lower()
+            self._chunked = not self.client_http2 and "chunked" in coding
+
+    def _relay(self, event: ResponseData) -> Commands:
+        """What ``state_stream_response_body`` and ``Http1Server`` do with data, on a short way:
+        in a long stream of small events the way costs more than all else."""
+        sending, response, client = self._sending, self.flow.response, self.context.client
+        assert response
+        if sending is None or not sending.takes(event):
+            return
+        chunks = response.stream(event.data) if callable(response.stream) else [event.data]
+        for chunk in [chunks] if isinstance(chunks, bytes) else chunks:
+            if self._chunked:
+                yield commands.SendData(client, b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            else:
+                yield SendHttp(ResponseData(self.stream_id, chunk), client)
 
     # --- sending -----------------------------------------------------------------------------
 
@@ -435,6 +480,7 @@ def install(oversized_head: bytes) -> Callable[[], None]:
     ``intake.py``).
     """
     make_stream, read_headers = HttpLayer.make_stream, Http1Server.read_headers
+    read_body = Http1Client.read_body
     fragment_size = websocket.Fragmentizer.FRAGMENT_SIZE
 
     def make_attempt_stream(self: HttpLayer, stream_id: int) -> Commands:
@@ -443,11 +489,13 @@ def install(oversized_head: bytes) -> Callable[[], None]:
 
     HttpLayer.make_stream = make_attempt_stream  # type: ignore[method-assign]
     Http1Server.read_headers = bounded(read_headers, oversized_head)  # type: ignore[assignment, method-assign]
+    Http1Client.read_body = joined(read_body)  # type: ignore[assignment, method-assign]
     websocket.Fragmentizer.FRAGMENT_SIZE = FRAME_BYTES  # a changed message leaves in one frame
 
     def uninstall() -> None:
         HttpLayer.make_stream = make_stream  # type: ignore[method-assign]
         Http1Server.read_headers = read_headers  # type: ignore[method-assign]
+        Http1Client.read_body = read_body  # type: ignore[method-assign]
         websocket.Fragmentizer.FRAGMENT_SIZE = fragment_size
 
     return uninstall

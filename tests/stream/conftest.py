@@ -32,6 +32,7 @@ from mitmproxy.addons import (
 )
 from mitmproxy.master import Master
 
+from addons import dispatch, pump
 from addons.stream import install
 from tests.stream.behaviours import succeed
 from tests.stream.clients import Client, Http1Client, Http2Client
@@ -174,7 +175,9 @@ class running_proxy:
         gateway = ScriptedGateway(Wishes())
         master.addons.add(gateway)
         opts.update(connection_strategy="lazy", **self._settings)
-        self._uninstall = install(OVERSIZED) if self._installed else lambda: None
+        # As the gateway does.
+        parts = [install(OVERSIZED), dispatch.install(), pump.install()] if self._installed else []
+        self._uninstall = parts[::-1]
         self._run = asyncio.create_task(master.run())
         server = master.addons.get("proxyserver")
         await until(server.listen_addrs, "mitmproxy does not listen")
@@ -190,7 +193,8 @@ class running_proxy:
         finally:
             proxy.master.shutdown()
             await self._run
-            self._uninstall()
+            for undo in self._uninstall:
+                undo()
 
         def left() -> list[asyncio.Task[object]]:
             known = {*self._before, asyncio.current_task()}

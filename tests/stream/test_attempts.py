@@ -202,7 +202,7 @@ async def test_header_timeout(
 
 
 async def test_hold_until_output(proxy: Proxy, client: Client, upstream: Upstream) -> None:
-    go_on = asyncio.Event()
+    go_on, committed = asyncio.Event(), asyncio.Event()
 
     async def answer(received: Received) -> None:
         await received.head(200, [("content-type", "text/event-stream")])
@@ -210,6 +210,7 @@ async def test_hold_until_output(proxy: Proxy, client: Client, upstream: Upstrea
         await received.data(b"event: in_progress\n\n")
         await go_on.wait()
         await received.data(b"event: output\n\n")
+        await committed.wait()
         await received.data(b"event: rest\n\n")
         await received.end()
 
@@ -225,6 +226,8 @@ async def test_hold_until_output(proxy: Proxy, client: Client, upstream: Upstrea
     )
     assert call.status is None, "the client has seen an answer that may still be given up"
     go_on.set()
+    await call.until(b"output\n\n")
+    committed.set()
     whole = await call.answer()
     assert_clean(
         whole,
