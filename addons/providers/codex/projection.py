@@ -7,7 +7,6 @@ key can never disagree. What a role means is in :mod:`fingerprints.roles`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from addons.providers.codex.environment import Environment
 from addons.providers.codex.identity import Identity
@@ -75,7 +74,6 @@ def of_identity(identity: Identity, *, installation_id: str, originator: str) ->
         "window_number": identity.window_number,
         "context_window_id": identity.context_window_id,
         "installation_id": identity.installation_id or installation_id,
-        "request_kind": identity.request_kind,
         "turn_state": identity.turn_state,
         "thread_source": "subagent" if child and identity.subagent else "user",
         "turn_trigger": None if child or not turn else "exec",
@@ -97,16 +95,4 @@ def of_machine(environment: Environment) -> Roles:
         "os": f"{environment.os_type} {environment.os_version}",
         "arch": environment.arch,
         "terminal": environment.terminal,
-    }
-
-
-def of_request(body: Mapping[str, Any]) -> dict[str, Json]:
-    """Roles that repeat what the request asks for."""
-    reasoning = body.get("reasoning")
-    text = body.get("text")
-    return {
-        "model": body.get("model"),
-        "service_tier": body.get("service_tier"),
-        "reasoning_effort": reasoning.get("effort") if isinstance(reasoning, dict) else None,
-        "verbosity": text.get("verbosity") if isinstance(text, dict) else None,
     }
