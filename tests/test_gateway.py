@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from mitmproxy import http
+from mitmproxy.tls import ClientHelloData
 
 from addons.exchange import Exchange
 from addons.front.routes import Route
@@ -285,6 +287,29 @@ async def test_what_no_route_names_is_left_alone(proxy: Proxy, upstream: Upstrea
     assert ("x-Odd", "2") in seen.headers
     assert proxy.provider.calls == []
     assert "floway" not in proxy.flow.metadata
+
+
+@pytest.mark.parametrize(
+    ("address", "sni", "opened"),
+    [
+        (("model.test", 443), "model.test", True),
+        (("Model.Test.", 443), None, True),
+        (("192.0.2.1", 443), "model.test", True),
+        (("more.test", 443), "more.test", True),
+        (("other.test", 443), "other.test", False),
+        (("192.0.2.1", 443), None, False),
+        (None, "other.test", True),
+    ],
+)
+async def test_only_named_hosts_are_decrypted(
+    proxy: Proxy, address: Any, sni: str | None, opened: bool
+) -> None:
+    proxy.serve(forward_hosts=["more.test"])
+    context: Any = SimpleNamespace(server=SimpleNamespace(address=address))
+    hello: Any = SimpleNamespace(sni=sni)
+    data = ClientHelloData(context, hello)
+    proxy.gateway.tls_clienthello(data)
+    assert data.ignore_connection is not opened
 
 
 async def test_own_ports_are_out_of_reach_but_for_a_plan(

@@ -37,9 +37,8 @@ class CompactionProtocol:
                 param="stream",
             )
         turn = self._responses.parse({**body, "stream": False})
-        given = turn.body.get("input", [])
-        items = [{"role": "user", "content": given}] if isinstance(given, str) else list(given)
-        if not items or items[-1] != TRIGGER:
+        items = list(turn.body.get("input") or ())
+        if not items or items[-1].get("type") != TRIGGER["type"]:
             items.append(dict(TRIGGER))
         turn.body["input"] = items
         return turn

@@ -45,8 +45,14 @@ class Route:
             return False
         if self.path.endswith("/*"):
             prefix = self.path[:-1]
-            return path.startswith(prefix) and len(path) > len(prefix)
+            return path.startswith(prefix) and len(path) > len(prefix) and not _climbs(path)
         return path == self.path
+
+
+def _climbs(path: str) -> bool:
+    """Whether a server may take the path for one outside its prefix: it has a ``..`` segment."""
+    plain = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/")
+    return ".." in plain.replace("\\", "/").split("/")
 
 
 class RouteTable:
