@@ -87,8 +87,10 @@ class ProfileGate:
 
 
 def _for_the_backend(difference: Difference) -> bool:
-    """Members too many are a matter of the backend behind the gate, which answers them with
-    400 ``Unsupported parameter`` (codex-wire.md §2.1)."""
+    """What a gate does not look at: members too many, which the backend behind it answers with
+    400 ``Unsupported parameter`` (codex-wire.md §2.1), and queries."""
+    if difference.layer is Layer.REQUEST_LINE and difference.path == "path":
+        return True  # the path is a known one (else nothing is checked): only its query differs
     return (
         difference.layer is Layer.MEMBER_PRESENCE
         and difference.kind is Change.ADDED
