@@ -106,12 +106,14 @@ class Floway:
 
     Attributes:
         url: origin at which clients reach it.
+        options: mitmproxy options that it was started with.
         sandbox: the control paths of its sandbox.
         ca_file: certificate authority that forward-proxy clients must trust.
     """
 
     def __init__(self, home: Path, options: Mapping[str, Option], arguments: Sequence[str]) -> None:
         self.home = home
+        self.options = options
         self.log_file = home / "floway.log"
         self.ca_file = home / "mitmproxy" / "mitmproxy-ca-cert.pem"
         self.url = ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 RESPONSES = "/backend-api/codex/responses"
+PLUGINS = "/backend-api/ps/plugins/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,19 @@ def account_of(authorization: str) -> str:
     return str(decoded["https://api.openai.com/auth"]["chatgpt_account_id"])
 
 
-def gate_refusals(entries: Iterable[dict[str, Any]]) -> list[str]:
-    """What the gate objected to, with the request."""
+def gate_refusals(entries: Iterable[dict[str, Any]], *, other_release: bool = False) -> list[str]:
+    """What the gate objected to, with the request.
+
+    Args:
+        other_release: the client is of another release than the profile. It asks for plugins with
+            queries of its own, which mean something to it and are kept; only the sandbox's gate
+            minds.
+    """
     return [
         f"{entry['method']} {entry['target']}: {reason}"
         for entry in entries
         for reason in entry["gate"]
+        if not (other_release and PLUGINS in entry["path"] and reason.startswith("[request_line]"))
     ]
 
 
