@@ -46,6 +46,28 @@ class ProfileError(FingerprintError):
         return f"{text}. {self.remedy}" if self.remedy else text
 
 
+class TraceError(FingerprintError):
+    """A trace cannot be read, or is not what it must be for this use.
+
+    Attributes:
+        file: the file, None when it was not read from one.
+        field: path inside the trace, e.g. ``exchanges.3.headers``; "" for the whole.
+        problem: what is wrong.
+        remedy: what to do.
+    """
+
+    def __init__(
+        self, problem: str, *, file: Path | None = None, field: str = "", remedy: str = ""
+    ) -> None:
+        self.file = file
+        self.field = field
+        self.problem = problem
+        self.remedy = remedy
+        place = "trace" if file is None else str(file)
+        text = f"{place}: {field}: {problem}" if field else f"{place}: {problem}"
+        super().__init__(f"{text}. {remedy}" if remedy else text)
+
+
 class MissingRole(FingerprintError):
     """The profile always sends a field, and the caller gave no value for the role behind it.
 
