@@ -300,6 +300,10 @@ class _Check:
         wanted = self.variant.encoding(self.form)
         frame = self.body.frame
         out = _body_text(self.body)
+        out += [
+            Difference(Layer.ENCODING, "body", Change.VALUE, "as the release writes it", fault)
+            for fault in self.observed.faults
+        ]
         if (wanted is None) != (frame is None) and not self.body.problem:
             names = ("plain", "a zstd frame")
             out.append(
@@ -313,13 +317,16 @@ class _Check:
                 )
             )
         elif wanted is not None and frame is not None:
-            out += _frame_settings(wanted, frame, self.variant.kind)
+            out += _frame_settings(wanted, frame, self.variant.kind, self.observed.level)
         return out
 
 
-def _frame_settings(wanted: Encoding, frame: Frame, kind: str) -> list[Difference]:
+def _frame_settings(
+    wanted: Encoding, frame: Frame, kind: str, level: int | None
+) -> list[Difference]:
     rule = f"requests.{kind}.encodings"
     pairs: list[tuple[str, object, object]] = [
+        ("level", wanted.level, wanted.level if level is None else level),
         ("content size in the frame header", wanted.content_size, frame.content_size),
         ("checksum", wanted.checksum, frame.checksum),
         ("window", wanted.window, frame.window),

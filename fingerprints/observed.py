@@ -26,6 +26,8 @@ class Observed:
         body: raw bytes, compressed if they came so.
         http_version: ``HTTP/1.1`` or ``HTTP/2.0``.
         transport: ``websocket`` for an upgrade; told from the ``upgrade`` header when None.
+        level: compression level, where it is known (from a trace); the bytes alone don't say.
+        faults: what is wrong with the encoding and these bytes cannot show (from a trace).
     """
 
     method: str
@@ -34,6 +36,8 @@ class Observed:
     body: bytes = b""
     http_version: str = "HTTP/2.0"
     transport: Transport | None = None
+    level: int | None = None
+    faults: tuple[str, ...] = ()
 
     def header(self, name: str) -> str | None:
         """First value of a header, by lower-case name."""
