@@ -23,7 +23,8 @@ async def models(services: Services, call: Call, reply: Reply) -> None:
     if call.request.header("if-none-match") == ETAG:
         await send_whole(call, reply, 304, {**base_headers("application/json"), "etag": ETAG}, b"")
         return
-    body = model_list(call.request.query.get("client_version"))
+    lenient = services.config.lenient
+    body = {"models": []} if lenient else model_list(call.request.query.get("client_version"))
     await send_json(call, reply, body, {"etag": ETAG})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from replay.sandbox.agent import input_items
-from replay.sandbox.codex.models import BY_SLUG
+from replay.sandbox.codex.models import find_model
 from replay.sandbox.presets import (
     ErrorAnswer,
     detail,
@@ -67,20 +67,25 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
 
 
 def backend_refusal(
-    body: Mapping[str, Any], *, account_id: str, members: frozenset[str] = HTTP_MEMBERS
+    body: Mapping[str, Any],
+    *,
+    account_id: str,
+    members: frozenset[str] = HTTP_MEMBERS,
+    lenient: bool = False,
 ) -> ErrorAnswer | None:
     """The backend's 400 for a ChatGPT request; None when it is fine.
 
     Args:
         members: top-level members that are allowed.
+        lenient: every member and every model is.
     """
     for name in body:
-        if name not in members:
+        if name not in members and not lenient:
             return detail(400, f"Unsupported parameter: {name}")
     options = body.get("stream_options")
     if isinstance(options, dict):
         for name in options:
-            if name != "reasoning_summary_delivery":
+            if name != "reasoning_summary_delivery" and not lenient:
                 return detail(400, f"Unsupported parameter: stream_options.{name}")
     if "store" in members and body.get("store") is not False:
         return detail(400, "Store must be set to false")
@@ -90,14 +95,16 @@ def backend_refusal(
         return detail(400, "Input must be a list")
     if any(item.get("role") == "system" for item in input_items(body)):
         return detail(400, "System messages are not allowed")
-    if body.get("model") not in BY_SLUG:
+    if find_model(body.get("model"), lenient=lenient) is None:
         return wrong_type(body) or model_not_found(str(body.get("model")))
     return wrong_type(body) or foreign_content(body, account_id=account_id)
 
 
-def api_refusal(body: Mapping[str, Any], *, account_id: str) -> ErrorAnswer | None:
+def api_refusal(
+    body: Mapping[str, Any], *, account_id: str, lenient: bool = False
+) -> ErrorAnswer | None:
     """The public API's 4xx, for API-key mode; None when the request is fine."""
-    if body.get("model") not in BY_SLUG:
+    if find_model(body.get("model"), lenient=lenient) is None:
         return wrong_type(body) or model_missing(str(body.get("model")))
     if body.get("input") is None:
         message = "Missing required parameter: 'input'."

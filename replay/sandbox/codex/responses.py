@@ -20,7 +20,8 @@ from replay.sandbox.playback import SseSink, play, script
 
 async def chatgpt_responses(services: Services, call: Call, reply: Reply) -> None:
     """``POST /backend-api/codex/responses``: an SSE stream, or the backend's refusal."""
-    refusal = backend_refusal(call.body, account_id=call.owner.id)
+    lenient = services.config.lenient
+    refusal = backend_refusal(call.body, account_id=call.owner.id, lenient=lenient)
     if refusal is not None:
         raise Refused(refusal)
     turn = take_turn(services, call, call.body, session=_session(call))
@@ -35,7 +36,7 @@ async def chatgpt_responses(services: Services, call: Call, reply: Reply) -> Non
 async def api_responses(services: Services, call: Call, reply: Reply) -> None:
     """``POST /v1/responses``: the public API; takes every member, streams when asked."""
     body = call.body
-    refusal = api_refusal(body, account_id=call.owner.id)
+    refusal = api_refusal(body, account_id=call.owner.id, lenient=services.config.lenient)
     if refusal is None and body.get("previous_response_id") is not None:
         refusal = previous_not_found(str(body["previous_response_id"]))
     if refusal is not None:
@@ -54,11 +55,13 @@ async def api_responses(services: Services, call: Call, reply: Reply) -> None:
 
 async def compact(services: Services, call: Call, reply: Reply) -> None:
     """``POST …/responses/compact``: the user's messages and one compaction item, as JSON."""
-    account = call.owner
+    account, lenient = call.owner, services.config.lenient
     if call.request.path.startswith("/backend-api/"):
-        refusal = backend_refusal(call.body, account_id=account.id, members=COMPACT_MEMBERS)
+        refusal = backend_refusal(
+            call.body, account_id=account.id, members=COMPACT_MEMBERS, lenient=lenient
+        )
     else:
-        refusal = api_refusal(call.body, account_id=account.id)
+        refusal = api_refusal(call.body, account_id=account.id, lenient=lenient)
     if refusal is not None:
         raise Refused(refusal)
     items = input_items(call.body)

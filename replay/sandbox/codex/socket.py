@@ -174,11 +174,13 @@ class _Conversation:
         Raises:
             Refused: it is not acceptable, or continues a response that is not known here.
         """
-        account = self._call.owner
+        account, lenient = self._call.owner, self._services.config.lenient
         if self._chatgpt:
-            refusal = backend_refusal(frame, account_id=account.id, members=SOCKET_MEMBERS)
+            refusal = backend_refusal(
+                frame, account_id=account.id, members=SOCKET_MEMBERS, lenient=lenient
+            )
         else:
-            refusal = api_refusal(frame, account_id=account.id)
+            refusal = api_refusal(frame, account_id=account.id, lenient=lenient)
         if refusal is not None:
             raise Refused(refusal)
         body: Json = {name: value for name, value in frame.items() if name != "type"}

@@ -9,7 +9,7 @@ from typing import Any
 from replay.sandbox.agent import Answer, BadSchema, answer
 from replay.sandbox.cache_model import CacheKey, Lookup, prompt_bytes, token_count
 from replay.sandbox.call import Call, Refused, Services
-from replay.sandbox.codex.models import BY_SLUG
+from replay.sandbox.codex.models import find_model
 from replay.sandbox.events import ResponseEvents, Usage, dumps
 from replay.sandbox.presets import PresetContext, error, usage_limit_reached
 from replay.sandbox.tokens import BadToken, seal, unseal
@@ -57,8 +57,9 @@ def take_turn(services: Services, call: Call, body: Json, *, session: str) -> Tu
         context = PresetContext(account, services.now(), resets_in=left)
         raise Refused(usage_limit_reached(context))
     prompt = _prompt(body)
-    limit = BY_SLUG[body["model"]].context_window
-    if token_count(len(prompt)) > limit:
+    model = find_model(body.get("model"), lenient=services.config.lenient)
+    assert model is not None, "the request was not checked"
+    if token_count(len(prompt)) > model.context_window:
         # Not echoed: a response object repeats instructions and tools, which may be very large.
         short = {**body, "instructions": None, "tools": None}
         failure = {
