@@ -10,6 +10,8 @@ In YAML a matcher is a word (``int``) or a map with one key (``{uuid: 7}``):
 ``same_as: PATH``      the same value as another field, ``header:session-id``, ``body:a.b``
 ``template: TEXT``     text with ``{role}`` placeholders
 ``time_ms``            Unix time in milliseconds
+``time_s``             Unix time in seconds, with a fraction or without
+``prefixed: [P, M]``   a string that begins with P; the rest is a value of the matcher M
 ``int``, ``bool``      an integer, a boolean (in string maps: their text)
 ``text``               a string that is not empty
 ``opaque``             any value
@@ -17,6 +19,8 @@ In YAML a matcher is a word (``int``) or a map with one key (``{uuid: 7}``):
 ``document: DOCUMENT`` an object of that document
 ``content: TYPE``      what the caller brings; only its JSON type is looked at
 ``list: MATCHER``      an array of such values
+``per_part: MATCHER``  an array with one such value for each part of the item's ``content``
+``items``              the input: an array of items, see ``items`` of the profile
 ``any_of: [M, …]``     one of several matchers; an applier uses the first that it can fill
 =====================  =========================================================================
 
@@ -33,11 +37,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from fingerprints.json_values import JsonType as JsonType
+from fingerprints.json_values import as_text as as_text
+from fingerprints.json_values import json_type as json_type
+from fingerprints.json_values import same_json as same_json
 from fingerprints.roles import ROLES, Json
-from fingerprints.serial import dumps
-
-type JsonType = Literal["any", "string", "array", "object", "bool", "number", "int", "null"]
-"""``any`` is every type, and ``number`` includes ``int``."""
 
 _MILLISECONDS = range(1_000_000_000_000, 4_102_444_800_000)  # September 2001 to the end of 2099
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -90,6 +94,16 @@ class TimeMs(_Matcher):
     op: Literal["time_ms"] = "time_ms"
 
 
+class TimeS(_Matcher):
+    op: Literal["time_s"] = "time_s"
+
+
+class Prefixed(_Matcher):
+    op: Literal["prefixed"] = "prefixed"
+    prefix: str = Field(min_length=1)
+    rest: Matcher
+
+
 class Int(_Matcher):
     op: Literal["int"] = "int"
 
@@ -126,6 +140,15 @@ class ListOf(_Matcher):
     item: Matcher
 
 
+class PerPart(_Matcher):
+    op: Literal["per_part"] = "per_part"
+    item: Matcher
+
+
+class Items(_Matcher):
+    op: Literal["items"] = "items"
+
+
 class AnyOf(_Matcher):
     op: Literal["any_of"] = "any_of"
     options: tuple[Matcher, ...] = Field(min_length=2)
@@ -141,9 +164,10 @@ _ARGUMENT = {
     "document": "document",
     "content": "type",
     "list": "item",
+    "per_part": "item",
     "any_of": "options",
 }
-_WORDS = ("version", "time_ms", "int", "bool", "text", "opaque")
+_WORDS = ("version", "time_ms", "time_s", "int", "bool", "text", "opaque", "items")
 
 
 def _expand(form: Any) -> Any:
@@ -155,6 +179,8 @@ def _expand(form: Any) -> Any:
         raise ValueError(f"no matcher is called {form!r}{needs}. Known: {known()}")
     if isinstance(form, dict) and len(form) == 1:
         ((op, argument),) = form.items()
+        if op == "prefixed" and isinstance(argument, list | tuple) and len(argument) == 2:
+            return {"op": op, "prefix": argument[0], "rest": argument[1]}
         if op not in _ARGUMENT:
             raise ValueError(f"no matcher is called {op!r}. Known: {known()}")
         if op == "uuid" and isinstance(argument, int):
@@ -167,7 +193,7 @@ def _expand(form: Any) -> Any:
 
 def known() -> str:
     """The matchers there are, for messages."""
-    return ", ".join([*_WORDS, *_ARGUMENT])
+    return ", ".join([*_WORDS, *_ARGUMENT, "prefixed"])
 
 
 type Matcher = Annotated[
@@ -178,6 +204,8 @@ type Matcher = Annotated[
     | SameAs
     | Template
     | TimeMs
+    | TimeS
+    | Prefixed
     | Int
     | Bool
     | Text
@@ -186,6 +214,8 @@ type Matcher = Annotated[
     | Nested
     | Content
     | ListOf
+    | PerPart
+    | Items
     | AnyOf,
     Field(discriminator="op"),
     BeforeValidator(_expand),
@@ -205,43 +235,14 @@ def compact(matcher: Matcher) -> Json:
             return {matcher.op: argument}
         case JsonText(document=argument) | Nested(document=argument):
             return {matcher.op: argument}
-        case ListOf(item=item):
-            return {"list": compact(item)}
+        case ListOf(item=item) | PerPart(item=item):
+            return {matcher.op: compact(item)}
+        case Prefixed(prefix=prefix, rest=rest):
+            return {"prefixed": [prefix, compact(rest)]}
         case AnyOf(options=options):
             return {"any_of": [compact(option) for option in options]}
         case _:
             return matcher.op
-
-
-def same_json(one: Json, other: Json) -> bool:
-    """Equality of JSON values: ``true`` is not 1, member order counts."""
-    return type(one) is type(other) and dumps(one) == dumps(other)
-
-
-def json_type(value: Json) -> JsonType:
-    """A value's JSON type; never ``any``."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "bool"
-        case int():
-            return "int"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
-
-
-def as_text(value: Json) -> str:
-    """A value as a header or a string map holds it."""
-    if isinstance(value, str):
-        return value
-    return dumps(value).decode()
 
 
 @lru_cache(maxsize=512)
@@ -296,6 +297,22 @@ def _time_ms(_matcher: TimeMs, value: Json, _release: str, strings: bool) -> boo
     return number is not None and number in _MILLISECONDS
 
 
+def _time_s(_matcher: TimeS, value: Json, _release: str, strings: bool) -> bool:
+    if strings or isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return int(value * 1000) in _MILLISECONDS
+
+
+def _prefixed(matcher: Prefixed, value: Json, release: str, strings: bool) -> bool:
+    return (
+        isinstance(value, str)
+        and value.startswith(matcher.prefix)
+        and accepts(
+            matcher.rest, value.removeprefix(matcher.prefix), release=release, strings=strings
+        )
+    )
+
+
 def _bool(_matcher: Bool, value: Json, _release: str, strings: bool) -> bool:
     return value in ("true", "false") if strings else isinstance(value, bool)
 
@@ -305,7 +322,7 @@ def _content(matcher: Content, value: Json, _release: str, _strings: bool) -> bo
     return matcher.type in ("any", found) or (matcher.type == "number" and found == "int")
 
 
-def _list(matcher: ListOf, value: Json, release: str, _strings: bool) -> bool:
+def _list(matcher: ListOf | PerPart, value: Json, release: str, _strings: bool) -> bool:
     return isinstance(value, list) and all(
         accepts(matcher.item, each, release=release) for each in value
     )
@@ -323,6 +340,8 @@ _ACCEPTS: dict[str, Callable[[Any, Json, str, bool], bool]] = {
     "same_as": lambda _matcher, _value, _release, _strings: True,
     "template": _template,
     "time_ms": _time_ms,
+    "time_s": _time_s,
+    "prefixed": _prefixed,
     "int": lambda _matcher, value, _release, strings: _integer(value, strings) is not None,
     "bool": _bool,
     "text": lambda _matcher, value, _release, _strings: isinstance(value, str) and value != "",
@@ -331,6 +350,8 @@ _ACCEPTS: dict[str, Callable[[Any, Json, str, bool], bool]] = {
     "document": lambda _matcher, value, _release, _strings: isinstance(value, dict),
     "content": _content,
     "list": _list,
+    "per_part": _list,
+    "items": lambda _matcher, value, _release, _strings: isinstance(value, list),
     "any_of": _any_of,
 }
 """By the matcher's word: an ``isinstance`` on pydantic's classes costs ten times more."""
@@ -352,5 +373,7 @@ def describe(matcher: Matcher) -> str:
     return as_text(form)
 
 
+Prefixed.model_rebuild()
 ListOf.model_rebuild()
+PerPart.model_rebuild()
 AnyOf.model_rebuild()

@@ -15,46 +15,38 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PrivateAttr,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, model_validator
 
-from fingerprints.matchers import (
-    AnyOf,
-    Const,
-    JsonText,
-    Matcher,
-    Nested,
-    Template,
-    Version,
-    compact,
-)
-from fingerprints.roles import ROLES
+from fingerprints.entry import Document, Entry, Names, Part, Presence, When, constant
+from fingerprints.matchers import JsonText, Nested
+
+__all__ = [
+    "Document",
+    "Encoding",
+    "Entry",
+    "Form",
+    "ItemRule",
+    "Location",
+    "Misplaced",
+    "ModelRule",
+    "Never",
+    "Presence",
+    "Profile",
+    "Recorded",
+    "Shape",
+    "SignIn",
+    "Transport",
+    "When",
+    "constant",
+]
 
 _REMEMBERED_SLUGS = 1024
 
 type Transport = Literal["http", "websocket"]
 type SignIn = Literal["chatgpt", "api_key"]
-
-
-def _many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-type Names = Annotated[tuple[str, ...], BeforeValidator(_many)]
-"""One name or a list of names."""
-
-type Value = Annotated[Matcher, PlainSerializer(compact)]
 
 
 type Location = tuple[str | int, ...]
@@ -71,107 +63,7 @@ class Misplaced(ValueError):
         self.location = location
 
 
-class Presence(StrEnum):
-    """How often a field is there, where it applies."""
-
-    ALWAYS = "always"
-    SOMETIMES = "sometimes"
-    NEVER = "never"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class When(_Model):
-    """Where an entry applies; all that is given must hold. Empty lists hold everywhere.
-
-    Attributes:
-        kind: kinds of request, as in ``requests``.
-        transport: ``http`` or ``websocket``.
-        shape: body shapes, as in ``shapes``.
-        sign_in: ``chatgpt`` or ``api_key``.
-        http: HTTP versions, ``HTTP/1.1`` or ``HTTP/2.0``.
-        has: roles that have a value in this request.
-        lacks: roles that have none.
-    """
-
-    kind: Names = ()
-    transport: Names = ()
-    shape: Names = ()
-    sign_in: Names = ()
-    http: Names = ()
-    has: Names = ()
-    lacks: Names = ()
-
-
-class Entry(_Model):
-    """A header or a member.
-
-    Attributes:
-        name: as on the wire, with its letter case.
-        value: what it may be.
-        role: the role that fills it, and that makes it equal to the role's other places.
-        equal: False where recordings show that it may differ from the role's other places.
-        default: what the recorded client says where it has nothing particular to say; used when
-            neither a role nor the caller's content has a value and the field is always there.
-        presence: how often it is there where ``when`` holds.
-        when: where it applies at all.
-        reason: why it is as it is, or what is known of it.
-        evidence: recordings behind it, by their name in ``recorded.evidence``.
-    """
-
-    name: str = Field(min_length=1)
-    value: Value
-    role: str | None = None
-    equal: bool = True
-    default: Any = None
-    presence: Presence = Presence.ALWAYS
-    when: When = When()
-    reason: str = ""
-    evidence: Names = ()
-
-    @model_validator(mode="after")
-    def _roles_exist(self) -> Self:
-        named = {*self.when.has, *self.when.lacks, *templated(self.value)}
-        if self.role is not None:
-            named.add(self.role)
-        if unknown := sorted(named - ROLES.keys()):
-            raise ValueError(
-                f"role {', '.join(unknown)} does not exist; roles are listed in fingerprints/"
-                "roles.py. A field whose source is not known has no role"
-            )
-        return self
-
-
-def templated(matcher: Matcher) -> set[str]:
-    """Roles inside the templates of a matcher."""
-    match matcher:
-        case Template():
-            return set(matcher.roles)
-        case AnyOf(options=options):
-            return set().union(*(templated(option) for option in options))
-        case _:
-            return set()
-
-
-class Document(_Model):
-    """An object with ordered members.
-
-    Attributes:
-        order: ``fixed``, or ``free`` for a map whose order is random on every request.
-        strings: all values are strings (numbers and booleans as their text).
-        members: in wire order.
-        reason: what it is.
-    """
-
-    order: Literal["fixed", "free"] = "fixed"
-    strings: bool = False
-    reason: str = ""
-    members: tuple[Entry, ...]
-
-
-class Encoding(_Model):
+class Encoding(Part):
     """How a body is compressed.
 
     Attributes:
@@ -191,7 +83,7 @@ class Encoding(_Model):
     reason: str = ""
 
 
-class Form(_Model):
+class Form(Part):
     """One kind of request over one transport.
 
     Attributes:
@@ -207,18 +99,18 @@ class Form(_Model):
     """
 
     method: str | None = None
-    path: dict[SignIn, Names] = {}
+    path: dict[SignIn, Names] = Field(default_factory=dict)
     http: Names = ()
     headers: str = ""
     unordered: tuple[tuple[str, ...], ...] = ()
     body: str = ""
     encodings: tuple[Encoding, ...] = ()
-    marks: dict[str, Any] = {}
+    marks: dict[str, Any] = Field(default_factory=dict)
     reason: str = ""
     evidence: Names = ()
 
 
-class Shape(_Model):
+class Shape(Part):
     """Where a request of this shape has its parts.
 
     Attributes:
@@ -236,7 +128,35 @@ class Shape(_Model):
     reason: str = ""
 
 
-class ModelRule(_Model):
+class ItemRule(Part):
+    """How some items of the input look. The first rule whose conditions an item meets holds for it.
+
+    Attributes:
+        type: the item's ``type``.
+        role: the item's ``role``; empty for any.
+        leading: the message that has the instructions, where the shape has them in the input.
+        shape: body shapes; empty for all.
+        document: its members.
+    """
+
+    type: str
+    role: Names = ()
+    leading: bool = False
+    shape: Names = ()
+    document: str
+    reason: str = ""
+    evidence: Names = ()
+
+    def fits(self, kind: object, role: object, shape: str) -> bool:
+        """Whether an item of this type and role, in a body of this shape, may be meant."""
+        return (
+            kind == self.type
+            and (not self.role or role in self.role)
+            and (not self.shape or shape in self.shape)
+        )
+
+
+class ModelRule(Part):
     """What the client's catalogue says of some models.
 
     Attributes:
@@ -247,11 +167,11 @@ class ModelRule(_Model):
 
     match: Names
     shape: str
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, Any] = Field(default_factory=dict)
     reason: str = ""
 
 
-class Never(_Model):
+class Never(Part):
     """What the release never sends, whatever it is asked."""
 
     headers: Names = ()
@@ -259,15 +179,15 @@ class Never(_Model):
     reason: str = ""
 
 
-class Recorded(_Model):
+class Recorded(Part):
     """How the profile came to be. ``evidence``: name of a recording to what it shows."""
 
     with_: str = Field(alias="with")
     on: str
-    evidence: dict[str, str] = {}
+    evidence: dict[str, str] = Field(default_factory=dict)
 
 
-class Profile(_Model):
+class Profile(Part):
     """One release of one client. See the module's text for how the parts go together."""
 
     format: Literal[1]
@@ -280,6 +200,7 @@ class Profile(_Model):
     never: Never = Never()
     headers: dict[str, tuple[Entry, ...]]
     documents: dict[str, Document]
+    items: tuple[ItemRule, ...] = ()
     requests: dict[str, dict[Transport, Form]]
 
     _rules: dict[str, ModelRule] = PrivateAttr(default_factory=dict)
@@ -360,6 +281,11 @@ class Profile(_Model):
                     and entry.value.document not in self.documents
                 ):
                     yield (*place, index, "value"), f"no document {entry.value.document!r}"
+        for index, rule in enumerate(self.items):
+            if rule.document not in self.documents:
+                yield ("items", index, "document"), f"no document {rule.document!r}"
+            if unknown := set(rule.shape) - self.shapes.keys():
+                yield ("items", index, "shape"), f"no shape {', '.join(sorted(unknown))}"
 
     def _when_problems(self, place: Location, when: When) -> Iterator[Problem]:
         allowed = {
@@ -382,14 +308,3 @@ class Profile(_Model):
         if "*" not in self.models[-1].match:
             place = ("models", len(self.models) - 1, "match")
             yield place, 'the last rule must match "*", so that every model has one'
-
-
-def constant(matcher: Matcher, release: str) -> tuple[bool, Any]:
-    """Whether a matcher leaves no choice, and the value that it forces."""
-    match matcher:
-        case Const(value=value):
-            return True, value
-        case Version():
-            return True, release
-        case _:
-            return False, None

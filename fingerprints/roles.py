@@ -116,6 +116,10 @@ ROLES: Mapping[str, Role] = {
     "refresh_reason": Role(
         "proactive_expiry, unauthorized_recovery, forced", "Why the token is refreshed."
     ),
+    # --- of one item of the input ---
+    "item_id": Role("msg_, fc_, … and a UUID", "The item's id.", r"[!-~]+"),
+    "item_turn_id": Role("UUIDv7", "The turn in which the item came.", _UUID),
+    "item_create_time": Role("float, s", "When the item was made.", r"[0-9.]+"),
     # --- framing ---
     "content_length": Role("int", "Bytes of the body as sent. Filled by apply.request.", r"\d+"),
     "websocket_key": Role("base64 of 16 bytes", "Sec-WebSocket-Key.", r"[A-Za-z0-9+/]{22}=="),

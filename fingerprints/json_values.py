@@ -1,0 +1,42 @@
+"""JSON values: their types, their equality, and how they stand where only text can."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fingerprints.roles import Json
+from fingerprints.serial import dumps
+
+type JsonType = Literal["any", "string", "array", "object", "bool", "number", "int", "null"]
+"""``any`` is every type, and ``number`` includes ``int``."""
+
+
+def same_json(one: Json, other: Json) -> bool:
+    """Equality of JSON values: ``true`` is not 1, member order counts."""
+    return type(one) is type(other) and dumps(one) == dumps(other)
+
+
+def json_type(value: Json) -> JsonType:
+    """A value's JSON type; never ``any``."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "bool"
+        case int():
+            return "int"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def as_text(value: Json) -> str:
+    """A value as a header or a string map holds it."""
+    if isinstance(value, str):
+        return value
+    return dumps(value).decode()
