@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from replay.sandbox.directives import Directives, WantedCall, parse_directives
+from replay.sandbox.directives import RUN, Directives, WantedCall, parse_directives
 from replay.sandbox.events import (
     CallItem,
     Item,
@@ -24,7 +24,7 @@ from replay.sandbox.events import (
 )
 from replay.sandbox.schema_sample import sample
 from replay.sandbox.tokens import BadToken, seal, unseal
-from replay.sandbox.tools import Tool, code_tool, find_tool, offered_tools
+from replay.sandbox.tools import Tool, code_tool, find_tool, offered_tools, shell_call
 
 type Json = dict[str, Any]
 
@@ -154,6 +154,8 @@ def _next_round(directives: Directives, after: Sequence[Mapping[str, Any]]) -> l
 
 def _call(tools: list[Tool], call: WantedCall) -> Item | None:
     """The item of a call; None when no such tool is offered."""
+    if call.name == RUN:
+        call = WantedCall(*shell_call(tools, str(call.arguments)))
     tool, arguments = find_tool(tools, call.name), call.arguments
     if tool is None:
         tool = code_tool(tools, call.name)

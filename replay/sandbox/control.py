@@ -228,8 +228,8 @@ def _documentation(services: Services) -> Json:
             "times": 1,
             "fault": {"preset": "usage_limit_reached", "resets_in_seconds": 600},
         },
-        "prompt directives": '[[call NAME {json}]] [[then]] [[say N]] [[text "…"]] [[think N]] '
-        "[[tokens N]] [[pace MS]]",
+        "prompt directives": '[[call NAME {json}]] [[run COMMAND]] [[then]] [[say N]] [[text "…"]] '
+        "[[think N]] [[tokens N]] [[pace MS]]",
     }
 
 

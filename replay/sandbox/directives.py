@@ -5,6 +5,7 @@ A directive is ``[[word arguments]]`` anywhere in the last user message:
 ==========================  =======================================================================
 ``[[call NAME {json}]]``    call the tool NAME with these arguments. For a custom (free-form) tool:
                             a JSON string, ``{"input": …}``, or raw text up to ``]]``
+``[[run COMMAND]]``         call whichever shell tool is offered with this command line
 ``[[then]]``                the calls after it are made only when the ones before it have answered;
                             calls with no ``[[then]]`` between them are made in parallel
 ``[[say N]]``               answer with N words, one delta each
@@ -25,7 +26,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_WORDS = 100_000
-_OPEN = re.compile(r"\[\[(call|then|say|text|think|tokens|pace)\b[ \t]*")
+RUN = "[run]"
+"""Name of a wanted call that any shell tool may take; no tool's name can be this."""
+_OPEN = re.compile(r"\[\[(call|run|then|say|text|think|tokens|pace)\b[ \t]*")
 _NAME = re.compile(r"[\w.:/-]+")
 _DECODER = json.JSONDecoder()
 
@@ -78,6 +81,8 @@ def parse_directives(prompt: str) -> Directives:
         match match.group(1):
             case "call":
                 calls.append(value)
+            case "run":
+                calls.append(WantedCall(RUN, value))
             case "then":
                 if calls:
                     found.rounds.append(calls)
@@ -110,11 +115,11 @@ def _arguments(word: str, prompt: str, start: int) -> tuple[Any, int] | None:
     if close < 0:
         return None
     raw = prompt[start:close].strip()
-    if word == "text":
+    if word == "text" or (word == "run" and raw):
         return raw, close + 2
     if not raw:
         return (None, close + 2) if word in ("then", "think") else None
-    if word == "then" or not raw.isdecimal() or len(raw) > 9:
+    if word in ("then", "run") or not raw.isdecimal() or len(raw) > 9:
         return None
     return int(raw), close + 2
 

@@ -48,6 +48,22 @@ def find_tool(tools: list[Tool], name: str) -> Tool | None:
     return None
 
 
+def shell_call(tools: list[Tool], command: str) -> tuple[str, Any]:
+    """Name and arguments of the call that runs a command line, as releases have had it."""
+    words = ["bash", "-lc", command]
+    known: tuple[tuple[str, Any], ...] = (
+        ("exec_command", {"cmd": command}),
+        ("shell_command", {"command": command}),
+        ("shell", {"command": words}),
+        ("local_shell", {"command": words}),
+        ("bash", {"command": command}),
+    )
+    for name, arguments in known:
+        if find_tool(tools, name) is not None or code_tool(tools, name) is not None:
+            return name, arguments
+    return "shell", {"command": words}
+
+
 def code_tool(tools: list[Tool], name: str) -> Tool | None:
     """The tool that runs scripts in which ``name`` can be called.
 

@@ -48,6 +48,32 @@ def test_same_request_same_words() -> None:
     assert one.reasoning_tokens == other.reasoning_tokens == 1024
 
 
+@pytest.mark.parametrize(
+    ("tool", "name", "arguments"),
+    [
+        ({"type": "function", "name": "exec_command"}, "exec_command", {"cmd": "ls -l"}),
+        ({"type": "function", "name": "shell_command"}, "shell_command", {"command": "ls -l"}),
+        (SHELL, "shell", {"command": ["bash", "-lc", "ls -l"]}),
+    ],
+)
+def test_a_command_goes_to_the_shell_that_is_offered(
+    tool: dict[str, Any], name: str, arguments: dict[str, Any]
+) -> None:
+    [item] = ask(user("[[run ls -l]]"), tools=[PATCH, tool]).items
+    assert (call(item).name, json.loads(call(item).argument_text)) == (name, arguments)
+
+
+def test_a_command_runs_inside_a_script_where_only_scripts_are_offered() -> None:
+    code = {"type": "custom", "name": "exec", "description": "tools: `exec_command`, `wait`"}
+    [item] = ask(user("[[run ls -l]]"), tools=[code]).items
+    assert call(item).argument_text == 'text(await tools.exec_command({"cmd": "ls -l"}))'
+
+
+def test_a_command_without_any_shell_is_explained() -> None:
+    [item] = ask(user("[[run ls -l]]"), tools=[PATCH]).items
+    assert "No tool named" in text(item)
+
+
 def test_parallel_calls_then_a_second_round_then_the_outputs() -> None:
     prompt = user(
         '[[call shell {"command": ["ls"]}]] [[call apply_patch *** Begin]] [[then]]'

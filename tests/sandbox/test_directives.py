@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.sandbox.directives import WantedCall, parse_directives
+from replay.sandbox.directives import RUN, WantedCall, parse_directives
 
 
 def test_calls_in_parallel_and_in_turn() -> None:
@@ -25,6 +25,12 @@ def test_calls_in_parallel_and_in_turn() -> None:
 def test_raw_text_of_a_custom_tool_runs_to_the_closing_brackets() -> None:
     found = parse_directives("[[call exec text(await tools.x({a: 1}))]]")
     assert found.rounds == [[WantedCall("exec", "text(await tools.x({a: 1}))")]]
+
+
+def test_a_command_for_whichever_shell_there_is() -> None:
+    found = parse_directives("[[run echo $((6*7))]] [[then]] [[run ls]] please")
+    assert found.rounds == [[WantedCall(RUN, "echo $((6*7))")], [WantedCall(RUN, "ls")]]
+    assert parse_directives("[[run ]]").rounds == []
 
 
 def test_json_that_does_not_end_at_the_brackets_is_raw_text() -> None:
