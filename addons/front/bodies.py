@@ -10,9 +10,9 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from addons.errors import BadRequest, ClientError
-from addons.front.codings import KNOWN, CodingError, DecoderChain, TooLarge, UnknownCoding
 from addons.front.contract import Json
 from addons.front.members import json_type
+from fingerprints.codings import KNOWN, CodingError, DecoderChain, TooLarge, UnknownCoding
 
 DEFAULT_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a decoded request body."""

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import brotli  # type: ignore[import-untyped]  # the package ships no types
 import zstandard
 
-from addons.errors import FlowayError
+from fingerprints.errors import FingerprintError
 
 MAX_CODINGS: Final = 4
 """Codings in one header; nobody means more than two."""
@@ -27,12 +27,12 @@ _ZSTD_SLICE = 1024
 _ZSTD_WINDOW = 8 * 1024 * 1024
 
 
-class CodingError(FlowayError):
+class CodingError(FingerprintError):
     """The bytes are not what the content-encoding header says."""
 
 
 class UnknownCoding(CodingError):
-    """A content coding that floway does not know."""
+    """A content coding that is not known here."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"unknown content coding {name!r}")

@@ -1,0 +1,84 @@
+"""mitmproxy's flows as recordings: the one place that knows both. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import cast, get_args
+
+from mitmproxy import http, websocket
+
+from fingerprints.capture import HttpVersion, RawAnswer, RawMessage, Recording
+
+_VERSIONS = get_args(HttpVersion.__value__)
+
+type Stream = Callable[[bytes], bytes | Iterable[bytes]]
+
+
+def of_request(flow: http.HTTPFlow) -> Recording:
+    """A request's head as it stands in the flow now. The body comes later."""
+    request = flow.request
+    version = request.http_version
+    return Recording(
+        id=flow.id,
+        at=request.timestamp_start,
+        method=request.method,
+        authority=_authority(request),
+        path=_text(request.data.path),
+        headers=pairs(request.headers),
+        connection=flow.client_conn.id,
+        scheme="http" if request.scheme == "http" else "https",
+        http_version=cast("HttpVersion", version if version in _VERSIONS else "HTTP/1.1"),
+    )
+
+
+def of_response(
+    response: http.Response, chunks: list[tuple[float, bytes]] | None = None
+) -> RawAnswer:
+    """An answer as it stands in the flow now.
+
+    Args:
+        chunks: the body, where it went by as a stream.
+    """
+    begin = response.timestamp_start or 0.0
+    if chunks is None:
+        body = response.raw_content
+        chunks = [(response.timestamp_end or begin, body)] if body else []
+    return RawAnswer(begin, response.status_code, pairs(response.headers), chunks)
+
+
+def of_message(message: websocket.WebSocketMessage) -> RawMessage:
+    """A WebSocket message as it stands in the flow now."""
+    return RawMessage(
+        "client" if message.from_client else "server",
+        message.timestamp,
+        message.content,
+        message.is_text,
+    )
+
+
+def closed(answer: RawAnswer, data: websocket.WebSocketData) -> None:
+    """The end of a WebSocket."""
+    answer.ended = "closed"
+    answer.close_code = data.close_code
+    if data.closed_by_client is not None:
+        answer.closed_by = "client" if data.closed_by_client else "server"
+
+
+def pairs(headers: http.Headers) -> list[tuple[str, str]]:
+    """Headers in wire order, with their letter case, duplicates kept."""
+    return [(_text(name), _text(value)) for name, value in headers.fields]
+
+
+def _authority(request: http.Request) -> str:
+    named = request.host_header
+    if named:
+        return named
+    usual = {"http": 80, "https": 443}.get(request.scheme)
+    return request.host if request.port == usual else f"{request.host}:{request.port}"
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -1,0 +1,117 @@
+"""Placeholders: how they are written, and the patterns of what they stand for.
+
+Which placeholder stands for what is told in :mod:`fingerprints.trace`. The patterns err on the
+side of masking: a word too many that reads ``⟨path:3⟩`` costs nothing, a token kept does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+LONG = 200
+"""Characters; a longer text is not kept."""
+
+NUMBERED = ("jwt", "secret", "account", "path", "email", "remote")
+
+PLACEHOLDER = re.compile(
+    r"⟨(?:(?P<kind>" + "|".join(NUMBERED) + r"):(?P<number>[1-9][0-9]{0,8})"
+    r"|(?:text|binary):[0-9]+:[0-9a-f]{8})⟩"
+)
+"""Any placeholder."""
+
+WRITTEN = re.compile(
+    r"(?P<open>⟨|\\+u27e8)(?P<kind>" + "|".join(NUMBERED) + r"):(?P<number>[1-9][0-9]{0,8})"
+    r"(?P<close>⟩|\\+u27e9)"
+)
+"""A numbered placeholder as it stands in a trace's file: JSON inside JSON escapes its brackets."""
+
+JWT = re.compile(
+    r"(?<![A-Za-z0-9_-])ey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*){1,3}"
+)
+"""A signed, unsigned or encrypted JSON web token."""
+
+SCHEME = re.compile(r"(?P<keep>\b(?:Bearer|Basic)[ \t]+)(?P<token>[A-Za-z0-9._~+/-]{8,}=*)", re.I)
+"""A token after its type, in any text. A word without a digit is prose, see :func:`is_prose`."""
+
+KNOWN_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9_-])(?P<keep>sk-|crsr_|gh[oprsu]_|github_pat_|glpat-|npm_|xox[abeoprs]-|hf_"
+    r"|AIza|AKIA|ya29\.)(?P<token>[A-Za-z0-9_-]{8,})"
+)
+"""Tokens that their first letters give away; those stay."""
+
+PARAMETER = re.compile(
+    r"(?P<keep>(?:^|(?<=[?&#;]))(?:access_token|refresh_token|id_token|api_key|apikey|key|token|code"
+    r"|code_verifier|client_secret|password|assertion|client_assertion|subject_token|device_code"
+    r"|session_token|sig|signature|state)=)(?P<token>[^&#\s\"'<>⟨⟩]{6,})",
+    re.I,
+)
+"""A secret in a query or a form."""
+
+EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}(?:@|%40)"
+    r"(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9.-]*[A-Za-z0-9])"
+)
+
+REMOTE = re.compile(
+    r"(?:\bgit@[A-Za-z0-9.-]{1,253}:[^\s\"'<>⟨⟩\\]{1,500}"
+    r"|\b(?:ssh|git)://[^\s\"'<>⟨⟩\\]{1,500}"
+    r"|\bhttps?://[^\s\"'<>⟨⟩\\/]{1,253}/[^\s\"'<>⟨⟩\\]{1,500}?\.git\b)"
+)
+
+_AFTER = r"(?:[/\\][^\s\"'`<>|⟨⟩,;:()\[\]{}*?\\/]+)*[/\\]?"
+_BEFORE = r"(?:(?<=file://)|(?<![A-Za-z0-9_.~/⟩-]))"
+HOME = re.compile(
+    _BEFORE + r"(?:(?:/private)?/(?:home|Users|root|tmp|var/folders|var/tmp|data/user|mnt/[a-z])"
+    r"(?=/[^\s\"'`<>|⟨⟩,;:()\[\]{}*?\\/])"
+    r"|[A-Za-z]:(?:\\{1,2}|/)Users(?=[/\\]))" + _AFTER
+)
+"""A path below a home or a temporary folder."""
+
+CWD = re.compile(
+    r"<cwd>\s*(?P<path>(?:/|[A-Za-z]:\\)[^\n<>\"'`⟨⟩]{1,500}?)\s*</cwd>"
+    r"|\b(?:working directory|workspace|cwd)\b[^\n/\\:]{0,24}:\s*[\"'`]?"
+    r"(?P<word>(?:/|[A-Za-z]:\\)[^\s<>\"'`⟨⟩]{1,500})",
+    re.I,
+)
+"""Where a text for the model names the folder that the client works in."""
+
+
+def known_paths(folders: list[str]) -> str:
+    """Source of a pattern for folders that were seen, and everything below them."""
+    names = "|".join(re.escape(folder) for folder in sorted(folders, key=len, reverse=True))
+    return rf"{_BEFORE}(?:{names})(?![A-Za-z0-9_-]){_AFTER}"
+
+
+def is_absolute(path: str) -> bool:
+    """Whether it names a folder of a machine (and more than a root)."""
+    return bool(re.match(r"(?:/[^/\s]|[A-Za-z]:[\\/][^\\/\s]|\\\\[^\\\s])", path))
+
+
+def is_prose(token: str) -> bool:
+    """Whether a "token" is more likely a word of a sentence: short and without a digit."""
+    return len(token) < 24 and not any(char.isdigit() for char in token)
+
+
+def of_text(text: str) -> str:
+    """``⟨text:LENGTH:HASH⟩``."""
+    return f"⟨text:{len(text)}:{_hash(text.encode('utf-8', 'surrogatepass'))}⟩"
+
+
+def of_bytes(data: bytes) -> str:
+    """``⟨binary:LENGTH:HASH⟩``."""
+    return f"⟨binary:{len(data)}:{_hash(data)}⟩"
+
+
+def measure(text: str) -> int:
+    """Length in characters, where the number of a placeholder counts as none of them.
+
+    So it does not change when placeholders are numbered anew.
+    """
+    if "⟨" not in text:
+        return len(text)
+    return len(text) - sum(len(found["number"] or "") for found in PLACEHOLDER.finditer(text))
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:8]
