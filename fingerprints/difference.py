@@ -1,4 +1,5 @@
-"""What the checker reports: one difference between a request and its profile."""
+"""What the checker reports: one difference between a request and its profile, or between two
+recordings."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ class Layer(StrEnum):
     MEMBER_ORDER = "member_order"
     VALUE = "value"
     EQUALITY = "equality"
+    FRAME_SEQUENCE = "frame_sequence"
 
 
 class Change(StrEnum):
@@ -52,6 +54,8 @@ class Difference:
         expected: what the profile says, in words.
         actual: what was seen, cut to :data:`SHOWN` characters; secrets are masked.
         rule: the profile's entry that it breaks, "" when none covers it.
+        cover: the rule that would accept what was seen as well, as a profile spells it; "" where
+            none can.
     """
 
     layer: Layer
@@ -60,6 +64,7 @@ class Difference:
     expected: str
     actual: str
     rule: str = ""
+    cover: str = ""
 
     def __str__(self) -> str:
         text = f"[{self.layer}] {self.path}: {self.kind}"
