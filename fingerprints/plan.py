@@ -16,6 +16,7 @@ from fingerprints.errors import IllegalHeader, MissingRole, ProfileError
 from fingerprints.matchers import (
     AnyOf,
     Content,
+    Items,
     JsonText,
     Matcher,
     Nested,
@@ -259,7 +260,7 @@ class Compiler:
         match matcher:
             case Template(text=text):
                 return _from_template(text)
-            case Content():
+            case Content() | Items():
                 return _from_content(name)
             case JsonText(document=document):
                 return self._json_text(document, here)

@@ -12,14 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fingerprints.difference import Change, Difference, Layer, moved, shorten
-from fingerprints.matchers import (
-    Matcher,
-    accepts,
-    as_text,
-    describe,
-    json_type,
-    template_pattern,
-)
+from fingerprints.item_check import check_items
+from fingerprints.json_values import as_text, json_type
+from fingerprints.matchers import Matcher, accepts, describe, template_pattern
 from fingerprints.observed import dig
 from fingerprints.profile import Entry, Presence, Profile
 from fingerprints.roles import ROLES
@@ -55,9 +50,12 @@ class Walk:
         variant: Variant,
         headers: Sequence[tuple[str, str]],
         data: Any,
+        parts: int | None = None,
     ) -> None:
+        """``parts``: of the content of the item that is walked."""
         self.profile = profile
         self.variant = variant
+        self._parts = parts
         self.pool: Pool = {}
         self._headers = [(name, value) for name, value in headers if not name.startswith(":")]
         self._data = data
@@ -140,6 +138,9 @@ class Walk:
             return True
         if matcher.op == "json":
             return self._collect_text(path, matcher.document, value)
+        if matcher.op == "items" and isinstance(value, list):
+            self._judgements.append(lambda: self._items(path, value))
+            return True
         if not self._accepts(entry.value, value, place.strings):
             if entry.role is not None and entry.equal and isinstance(value, str | int):
                 self.pool.setdefault(entry.role, []).append((path, as_text(value)))
@@ -149,6 +150,12 @@ class Walk:
         for role, text in self._placeholders(entry.value, value):
             self.pool.setdefault(role, []).append((path, text))
         return True
+
+    def _items(self, path: str, items: list[Any]) -> None:
+        def walk(parts: int) -> Walk:
+            return Walk(self.profile, self.variant, (), None, parts)
+
+        self._found += check_items(self.profile, self.variant.shape, path, items, walk)
 
     def _collect_text(self, path: str, name: str, value: Any) -> bool:
         if not isinstance(value, str):
@@ -273,6 +280,9 @@ class Walk:
                 )
         elif matcher.op != "document" and not self._accepts(matcher, value, place.strings):
             self._wrong(place, entry, value)
+        elif matcher.op == "per_part" and self._parts not in (None, len(value)):
+            wanted = f"{self._parts} of them, one for each part of the content"
+            self._report(Layer.VALUE, path, Change.VALUE, wanted, str(len(value)))
 
     def _wrong(self, place: _Place, entry: Entry, value: Any) -> None:
         expected = describe(entry.value)
@@ -373,7 +383,7 @@ def _shown(entry: Entry, value: Any) -> str:
 
 def _expected_type(matcher: Matcher) -> str | None:
     match matcher.op:
-        case "uuid" | "template" | "text" | "version":
+        case "uuid" | "template" | "text" | "version" | "prefixed":
             return "string"
         case "int" | "time_ms":
             return "int"
@@ -381,6 +391,8 @@ def _expected_type(matcher: Matcher) -> str | None:
             return "bool"
         case "content":
             return None if matcher.type == "any" else matcher.type
+        case "list" | "per_part" | "items":
+            return "array"
         case "const":
             return json_type(matcher.value)
         case _:

@@ -34,7 +34,7 @@ VALUES: dict[str, Any] = {
     "websocket_key": "kJKYjFSFJAcFy82rHKATUg==",
 }
 
-BODY: dict[str, Any] = {"model": "gpt-5.5", "input": [{"type": "message", "role": "user"}]}
+BODY: dict[str, Any] = {"model": "gpt-5.5", "input": [{"type": "web_search_call"}]}
 
 
 def observed(made: Assembled) -> Observed:

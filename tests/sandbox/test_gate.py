@@ -11,8 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from addons.providers.codex.shape import bring
 from fingerprints import apply, library
 from fingerprints.errors import MissingRole
+from fingerprints.item_forms import item_forms
 from fingerprints.profile import Profile
 from replay.sandbox import Sandbox
 from replay.sandbox.gate import HEADER_LIMIT, make_gate, reasons_header
@@ -65,17 +67,15 @@ def roles(sandbox: Sandbox, model: str) -> dict[str, Any]:
     }
 
 
+THREAD = "01a1fc65-f0a6-7a82-9f9d-1d6c86602b70"
+TOOL = {"type": "function", "name": "x", "parameters": {"type": "object"}}
+
+
 def content(profile: Profile, model: str) -> dict[str, Any]:
-    shape = profile.shapes[profile.shape(model)]
-    text = {"type": "input_text", "text": "hi"}
-    body: dict[str, Any] = {"input": [{"type": "message", "role": "user", "content": [text]}]}
-    if shape.tools == "member":
-        body["tools"] = []
-    else:
-        body["input"].insert(0, {"type": "additional_tools", "role": "developer", "tools": []})
-    if shape.instructions == "member":
-        body["instructions"] = "Be brief."
-    return body
+    shape = profile.shape(model)
+    body = {"instructions": "Be brief.", "input": "hi", "tools": [TOOL]}
+    forms = item_forms(profile, shape)
+    return bring(body, profile.shapes[shape], thread_id=THREAD, forms=forms)
 
 
 def made(

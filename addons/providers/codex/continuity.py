@@ -28,6 +28,9 @@ SESSION_HEADERS = (
 SEPARATOR = "\u0001"
 """Between instructions and first items in a content digest: "" + X is not X + ""."""
 
+FIRST_TURN = "first"
+"""Name of a conversation's first turn, see :func:`turn_keys`."""
+
 _UNSTABLE_MEMBERS = frozenset({"id", "status", "internal_chat_message_metadata_passthrough"})
 """Members of an item that a client may add or change when it sends the same message again."""
 
@@ -56,12 +59,14 @@ class Signature:
         prompt: instructions and everything before the first user message; "" when there is none.
         opening: the first user message (or a leading compaction item); "" when there is none.
         turn: number and text of the last user message: the same for all requests of one turn.
+        opener: the last of :func:`turn_keys`, "" when there is none.
         tools: whether the request offers tools.
     """
 
     prompt: str = ""
     opening: str = ""
     turn: str = ""
+    opener: str = ""
     tools: bool = False
 
 
@@ -108,8 +113,46 @@ def signature(body: Json) -> Signature:
         prompt=ids.digest("prompt", prompt, _dump(before)).hex() if has_prompt else "",
         opening=ids.digest("opening", _dump(_canonical(items[end - 1]))).hex() if end else "",
         turn=ids.digest("turn", str(turns), _dump(_canonical(last))).hex() if turns else "",
+        # A message that continues another one does not say how many turns there were.
+        opener="" if body.get("previous_response_id") else _last_turn_key(items),
         tools=bool(body.get("tools")) or any(_is_tools(item) for item in items[:2]),
     )
+
+
+def turn_keys(items: Sequence[Any]) -> list[str]:
+    """For each item what names its turn: a turn begins with the first of a run of user messages.
+
+    What comes before the first user message is in the first turn, which has one name whatever is
+    said in it. The others' depend on their opening message and on how many turns there were
+    before. So the items of a prefix keep their turns.
+    """
+    keys: list[str] = []
+    key, runs, running = FIRST_TURN, 0, False
+    for item in items:
+        user = _is_user(item)
+        if user and not running:
+            runs += 1
+            key = _turn_key(runs, item)
+        running = user
+        keys.append(key)
+    return keys
+
+
+def _last_turn_key(items: Sequence[Any]) -> str:
+    """The last of :func:`turn_keys`, without the others' digests; "" where no one asks."""
+    runs, opening, running = 0, None, False
+    for item in items:
+        user = _is_user(item)
+        if user and not running:
+            runs, opening = runs + 1, item
+        running = user
+    return _turn_key(runs, opening) if runs else ""
+
+
+def _turn_key(number: int, opening: Any) -> str:
+    if number == 1:
+        return FIRST_TURN
+    return ids.digest("turn", str(number), _dump(_canonical(opening))).hex()
 
 
 def _items(body: Json) -> Sequence[Any]:

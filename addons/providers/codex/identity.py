@@ -13,6 +13,7 @@ from typing import Any
 
 from addons.providers.codex import continuity, ids
 from addons.providers.codex.continuity import Signature
+from addons.providers.codex.items import turn_id
 from addons.providers.codex.lineage import Lineages, Strand
 from addons.providers.codex.surfaces import (
     INSTALLATION,
@@ -175,7 +176,7 @@ class _Resolver:
         session = official or self._session()
         thread = self._thread(session)
         known = self.stored.thread(session, thread)
-        turn, started = self._turn(kind, known, now)
+        turn, started = self._turn(kind, thread, known, now)
         window = self._window(known)
         return Identity(
             session_id=session,
@@ -305,7 +306,7 @@ class _Resolver:
             return value
         return "turn"
 
-    def _turn(self, kind: str, known: Strand | None, now: float) -> tuple[str, int]:
+    def _turn(self, kind: str, thread: str, known: Strand | None, now: float) -> tuple[str, int]:
         """Turn id and its start in unix milliseconds."""
         started = int(now * 1000)
         found = self._turn_reference("turn_id")
@@ -319,6 +320,10 @@ class _Resolver:
         if known is not None and known.turn_id and known.turn_key == self.signature.turn:
             self.sources["turn_id"] = "known turn"
             return known.turn_id, known.turn_started_ms
+        if self.signature.opener:
+            # The items of the turn say the same (:func:`.items.turn_ids`).
+            self.sources["turn_id"] = "derived from the turn's first message"
+            return turn_id(thread, self.signature.opener), started
         self.sources["turn_id"] = "minted"
         return self.mint(), started
 

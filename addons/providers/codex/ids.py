@@ -75,6 +75,12 @@ def of_hex_digest(text: str) -> str:
     )
 
 
+def at(milliseconds: int, text: str) -> str:
+    """The UUIDv7 of a unix time and a digest in lower-case hex of at least 28 characters."""
+    stamp = f"{milliseconds & 0xFFFF_FFFF_FFFF:012x}"
+    return f"{stamp[:8]}-{stamp[8:]}-7{text[9:12]}-{_VARIANT[text[12]]}{text[13:16]}-{text[16:28]}"
+
+
 def derived_installation(*parts: str) -> str:
     """A UUIDv4-shaped id that is a pure function of ``parts``."""
     raw = digest("uuid4", *parts)[:16]

@@ -1,8 +1,9 @@
 """Input items in the form that the official client sends. Pure; given objects are never changed.
 
-Recorded from 0.169.0 and 0.142.0: ``type`` first, then ``status``, ``id``, ``role``, ``content``;
-content always a list of parts; role developer where the public API also takes system. 0.169.0
-sends an id with every item (codex-wire.md §2.2), 0.142.0 none with messages.
+Which ids and which metadata items have, and in which order their members stand, is the profile's
+word (:mod:`fingerprints.item_forms`). Here is what they are filled with: values that are a pure
+function of the thread and the item, so that the input of a later turn begins, byte for byte, with
+that of an earlier one, also after a restart.
 """
 
 from __future__ import annotations
@@ -16,40 +17,32 @@ from typing import Any
 import orjson
 
 from addons.errors import BadRequest
-from addons.providers.codex import ids
+from addons.providers.codex import continuity, ids
+from fingerprints.item_forms import ANY_PART, ItemForm, ItemForms
 
 type Json = dict[str, Any]
-
-PREFIXES = {
-    "message": "msg_",
-    "additional_tools": "at_",
-    "function_call": "fc_",
-    "function_call_output": "fco_",
-    "custom_tool_call": "ctc_",
-    "custom_tool_call_output": "ctco_",
-    "reasoning": "rs_",
-    "compaction": "cmp_",
-    "agent_message": "amsg_",
-}
-"""Id prefix by item type. Items of other types keep what they have."""
 
 MAX_ID = 64
 """Longest item id that the backend takes, in characters (codex-wire.md §7.2)."""
 
-_INSTRUCTIONS_KIND = {"content_item_kinds": ["model.base_instructions"]}
-_PASSTHROUGH = "internal_chat_message_metadata_passthrough"
-_FIRST = ("type", "status", "id", "role", "content")
+_SPREAD = 0xFF
+"""Items of a thread are made within so many milliseconds of its own time: never in the future."""
+
+_IDENTITY = ("id", "status")
+"""Members that name an item and say nothing: left out where the release does."""
 
 
-def normalised(given: Any, *, thread_id: str, item_ids: bool) -> list[Json]:
+def normalised(
+    given: Any, *, thread_id: str, forms: ItemForms, turns: Sequence[str] = ()
+) -> list[Json]:
     """The members of ``input`` in official form.
 
-    An item's result depends on the thread, the item, and on equal items before it alone, never on
-    its place or on what follows: the input of a later turn begins with that of an earlier one.
+    An item's result depends on the thread, the item, the turn that it is in, and on equal items
+    before it, never on its place or on what follows.
 
     Args:
         given: a text or a list of items.
-        item_ids: the release sends an id with every item; missing ones are derived.
+        turns: id of each item's turn, see :func:`turn_ids`; made here when not given.
 
     Raises:
         BadRequest: names the item that can't be sent, and why.
@@ -60,11 +53,127 @@ def normalised(given: Any, *, thread_id: str, item_ids: bool) -> list[Json]:
         given = [{"role": "user", "content": given}] if given else []
     if not isinstance(given, list):
         raise BadRequest("invalid_type", "input must be a text or a list of items", param="input")
-    namer = _Namer(thread_id) if item_ids else None
-    return [_item(item, index, namer) for index, item in enumerate(given)]
+    writer = Writer(thread_id, forms)
+    turns = turns or turn_ids(given, thread_id)
+    return [
+        writer.item(item, index, turn)
+        for index, (item, turn) in enumerate(zip(given, turns, strict=True))
+    ]
 
 
-def tools_item(tools: Sequence[Any], *, thread_id: str, item_ids: bool) -> Json:
+def turn_ids(given: Sequence[Any], thread_id: str, *, continued: str = "") -> list[str]:
+    """For each item the id of the turn that it is in.
+
+    Args:
+        continued: the request's own turn, where the items continue an earlier response.
+    """
+    made: dict[str, str] = {continuity.FIRST_TURN: continued} if continued else {}
+    out = []
+    for key in continuity.turn_keys(given):
+        if key not in made:
+            made[key] = turn_id(thread_id, key)
+        out.append(made[key])
+    return out
+
+
+def turn_id(thread_id: str, key: str = continuity.FIRST_TURN) -> str:
+    """A turn's id, a pure function of the thread and of what opens the turn.
+
+    Args:
+        key: see :func:`addons.providers.codex.continuity.turn_keys`.
+    """
+    return ids.derived("turn", thread_id, key)
+
+
+class Writer:
+    """Writes items of one thread. Equal items are told apart by their number.
+
+    Args:
+        thread_id: UUIDv7; ids and times are made from it.
+        forms: of the release and the body's shape.
+        place: items of different places are never equal.
+    """
+
+    def __init__(self, thread_id: str, forms: ItemForms, *, place: str = "item") -> None:
+        self._forms = forms
+        self._thread = thread_id
+        self._made_at = int(ids.minted_at(thread_id) * 1000)
+        self._digest = hashlib.sha256(f"{place}\0{thread_id}\0".encode())
+        self._seen: dict[str, int] = {}
+
+    def item(self, item: Any, index: int, turn: str) -> Json:
+        """A caller's item.
+
+        Args:
+            index: its place in the input, for errors.
+            turn: id of its turn.
+
+        Raises:
+            BadRequest: names the item that can't be sent, and why.
+        """
+        if not isinstance(item, dict):
+            place = f"input[{index}]"
+            raise BadRequest("invalid_type", f"{place} must be an object", param=place)
+        kind = item.get("type", "message")
+        if kind == "item_reference":
+            place = f"input[{index}]"
+            raise BadRequest(
+                "unsupported_item",
+                f"{place} refers to a stored item, and the backend stores none; "
+                "send the item itself",
+                param=place,
+            )
+        changes = _message_changes(item) if kind == "message" else None
+        role = changes.get("role", item.get("role")) if changes else item.get("role")
+        form = self._forms.of(kind, role or "") if isinstance(kind, str) else None
+        if form is None:
+            return {**item, **changes} if changes else item
+        if not changes and _is_complete(item, form):
+            return item
+        return self.write({**item, **changes} if changes else item, form, turn)
+
+    def write(self, item: Json, form: ItemForm, turn: str) -> Json:
+        """An item in a form: its own id where that is of the form, and a new one else."""
+        own = item.get("id")
+        content = {name: item[name] for name in item if name not in _IDENTITY}
+        if form.metadata:
+            content.pop(form.metadata, None)
+        digest = self._named(content)
+        identity: Json = {}
+        made_at = self._made_at + (int(digest[28:30], 16) & _SPREAD)
+        if form.prefix:
+            known = _is_known(own, form.prefix)
+            identity["id"] = own if known else self._id(form, digest, made_at)
+        if "status" in item and "status" in form.order:
+            identity["status"] = item["status"]
+        if form.metadata:
+            given = item.get(form.metadata)
+            identity[form.metadata] = given or _metadata(form, content, turn, made_at, digest)
+        for name, value in form.fixed:
+            content.setdefault(name, value)
+        merged = content | identity
+        return {name: merged[name] for name in form.order if name in merged} | merged
+
+    def _named(self, content: Json) -> str:
+        """Digest of an item in hex; a different one for each of several equal items."""
+        named = self._digest.copy()
+        named.update(dump(content))
+        key = named.hexdigest()
+        seen = self._seen.get(key, 0) + 1
+        self._seen[key] = seen
+        if seen > 1:
+            named.update(b"\0%d" % seen)
+            return named.hexdigest()
+        return key
+
+    def _id(self, form: ItemForm, digest: str, made_at: int) -> str:
+        if form.uuid == 5:
+            namespace = uuid.uuid5(uuid.NAMESPACE_OID, self._thread)
+            return f"{form.prefix}{uuid.uuid5(namespace, digest)}"
+        return form.prefix + ids.at(made_at, digest)
+
+
+def tools_item(tools: Sequence[Any], writer: Writer, form: ItemForm | None, turn: str) -> Json:
     """The leading item that carries the tools of a lite request.
 
     Functions and custom tools stand in a namespace ``functions`` without description, the one in
@@ -79,92 +188,52 @@ def tools_item(tools: Sequence[Any], *, thread_id: str, item_ids: bool) -> Json:
             {"type": "namespace", "name": "functions", "description": "", "tools": plain}
         )
     entries += others
-    item: Json = {"type": "additional_tools"}
-    if item_ids:
-        item["id"] = "at_" + ids.derived(
-            "tools", thread_id, hashlib.sha256(dump(entries)).hexdigest()
-        )
-    return item | {"role": "developer", "tools": entries}
+    item: Json = {"type": "additional_tools", "role": "developer", "tools": entries}
+    return item if form is None else writer.write(item, form, turn)
 
 
-def instructions_item(text: str, *, thread_id: str, item_ids: bool, lite: bool) -> Json:
-    """The developer message that carries the instructions.
-
-    Recorded from 0.169.0: its id is a UUIDv5 in the full shape, a UUIDv7 in the lite one.
-    """
-    item: Json = {"type": "message"}
-    if item_ids and lite:
-        item["id"] = "msg_" + ids.derived("instructions", thread_id, text)
-    elif item_ids:
-        namespace = uuid.uuid5(uuid.NAMESPACE_OID, thread_id)
-        digest = ids.digest("instructions", text).hex()
-        item["id"] = f"msg_{uuid.uuid5(namespace, digest)}"
-    item |= {"role": "developer", "content": [{"type": "input_text", "text": text}]}
-    if item_ids:
-        item[_PASSTHROUGH] = _INSTRUCTIONS_KIND
-    return item
+def instructions_item(text: str, writer: Writer, form: ItemForm | None, turn: str) -> Json:
+    """The developer message that carries the instructions."""
+    content = [{"type": "input_text", "text": text}]
+    item: Json = {"type": "message", "role": "developer", "content": content}
+    return item if form is None else writer.write(item, form, turn)
 
 
-class _Namer:
-    """Ids of a thread's items: the same for the same item; equal items go by their number."""
+def _metadata(form: ItemForm, content: Json, turn: str, made_at: int, digest: str) -> Json:
+    out: Json = {}
+    for member in form.metadata_members:
+        match member.source:
+            case "turn":
+                out[member.name] = turn
+            case "time":
+                # The time inside the id, with a fraction of a millisecond of its own.
+                out[member.name] = round(made_at / 1000 + int(digest[30:34], 16) / 1e8, 7)
+            case "parts":
+                parts = content.get("content")
+                by_part = member.by_part or {}
+                other = by_part.get(ANY_PART, "unknown")
+                out[member.name] = [
+                    by_part.get(str(_type(part)), other)
+                    for part in (parts if isinstance(parts, list) else ())
+                ]
+            case "value":
+                out[member.name] = member.value
+    return out
 
-    __slots__ = ("_seen", "_thread")
 
-    def __init__(self, thread_id: str) -> None:
-        self._thread = hashlib.sha256(f"item\0{thread_id}\0".encode())
-        self._seen: dict[str, int] = {}
-
-    def __call__(self, content: Json) -> str:
-        """``content``: the item without ``id`` and ``status``."""
-        named = self._thread.copy()
-        named.update(dump(content))
-        key = named.hexdigest()
-        seen = self._seen.get(key, 0) + 1
-        self._seen[key] = seen
-        if seen > 1:
-            named.update(b"\0%d" % seen)
-            return ids.of_hex_digest(named.hexdigest())
-        return ids.of_hex_digest(key)
-
-
-def _item(item: Any, index: int, namer: _Namer | None) -> Json:
-    if not isinstance(item, dict):
-        place = f"input[{index}]"
-        raise BadRequest("invalid_type", f"{place} must be an object", param=place)
-    kind = item.get("type", "message")
-    prefix = PREFIXES.get(kind) if isinstance(kind, str) else None
-    if prefix is None:
-        if kind == "item_reference":
-            place = f"input[{index}]"
-            raise BadRequest(
-                "unsupported_item",
-                f"{place} refers to a stored item, and the backend stores none; "
-                "send the item itself",
-                param=place,
-            )
-        return item
-    changes = _message_changes(item) if kind == "message" else None
-    known = "id" in item and _known(item["id"], prefix)
-    if known or namer is None:
-        if not changes and (known or "id" not in item):
-            return item
-        merged = {**item, **(changes or {})}
-        if not known:
-            merged.pop("id", None)
-        return {name: merged[name] for name in _FIRST if name in merged} | merged
-    content = {**item, **changes} if changes else item
-    named: Json = {"type": kind}
-    if "status" in item or "id" in item:
-        content = {name: content[name] for name in content if name not in ("id", "status")}
-        if "status" in item:
-            named["status"] = item["status"]
-    named["id"] = prefix + namer(content)
-    if "role" in content:
-        named["role"] = content["role"]
-    if "content" in content:
-        named["content"] = content["content"]
-    named.update(content)
-    return named
+def _is_complete(item: Json, form: ItemForm) -> bool:
+    """Whether an item is as the release sends it: it keeps its own spelling."""
+    if form.prefix:
+        if not _is_known(item.get("id"), form.prefix):
+            return False
+    elif "id" in item and "id" not in form.order:
+        return False
+    if "status" in item and "status" not in form.order:
+        return False
+    if form.metadata and not item.get(form.metadata):
+        return False
+    places = [form.place[name] for name in item if name in form.place]
+    return places == sorted(places)
 
 
 def _message_changes(item: Json) -> Json:
@@ -182,7 +251,7 @@ def _message_changes(item: Json) -> Json:
     return changes
 
 
-def _known(value: Any, prefix: str) -> bool:
+def _is_known(value: Any, prefix: str) -> bool:
     return (
         isinstance(value, str)
         and value.startswith(prefix)

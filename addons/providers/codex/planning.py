@@ -23,8 +23,9 @@ from addons.providers.codex.shape import Moved, bring, moved, restore
 from addons.providers.codex.upstream import Upstream
 from addons.providers.contract import UpstreamRequest
 from fingerprints import apply
+from fingerprints.item_forms import item_forms
 from fingerprints.library import load
-from fingerprints.matchers import Enum
+from fingerprints.matchers import Enum, Nested
 from fingerprints.profile import Profile
 from fingerprints.roles import Json
 from fingerprints.serial import dumps
@@ -77,10 +78,10 @@ class Planner:
         self.upstream = upstream
         self.profile: Profile = load(profile or DEFAULT_PROFILE)
         apply.precompile(self.profile)
+        for shape in self.profile.shapes:
+            item_forms(self.profile, shape)
         self._machine = projection.of_machine(environment)
-        self._client_metadata = {
-            member.name for member in self.profile.documents["client_metadata"].members
-        }
+        self._client_metadata = _members(self.profile, "client_metadata")
         self._surfaces = _surfaces(self.profile)
         self._endpoints = Endpoints(upstream, self.profile)
 
@@ -115,15 +116,18 @@ class Planner:
             content,
             placement,
             thread_id=identity.thread_id,
-            item_ids=placement.item_ids,
+            forms=item_forms(self.profile, name),
+            turn_id=identity.turn_id,
             previous=previous,
         )
         # Unlike a parameter, what the release does not say here is not the upstream's to judge.
-        content["client_metadata"] = {
-            name: word
-            for name, word in identity.client_metadata.items()
-            if name in self._client_metadata
-        }
+        content.pop("client_metadata", None)
+        if self._client_metadata:
+            content["client_metadata"] = {
+                name: word
+                for name, word in identity.client_metadata.items()
+                if name in self._client_metadata
+            }
         return Shaped(name, body, content, None, [*notes, *more])
 
     def _kind(self, identity: Identity) -> str:
@@ -245,6 +249,17 @@ class Planner:
         """For a handshake that names none: the first model of the list, as a client would take."""
         listed = (model.slug for model in models if model.listed)
         return next(listed, self.profile.models[0].match[0])
+
+
+def _members(profile: Profile, name: str) -> frozenset[str]:
+    """Names of the members of an object in model requests; none where the release has no such."""
+    document = profile.documents[profile.requests["turn"]["http"].body]
+    return frozenset(
+        member.name
+        for entry in document.members
+        if entry.name == name and isinstance(entry.value, Nested)
+        for member in profile.documents[entry.value.document].members
+    )
 
 
 def _surfaces(profile: Profile) -> frozenset[str]:

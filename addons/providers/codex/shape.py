@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from addons.errors import BadRequest
 from addons.providers.codex import ids, items
+from fingerprints.item_forms import ItemForms
 
 type Json = dict[str, Any]
 
@@ -33,7 +34,8 @@ def bring(
     placement: Placement,
     *,
     thread_id: str,
-    item_ids: bool,
+    forms: ItemForms,
+    turn_id: str = "",
     previous: str = "",
 ) -> Json:
     """``body`` in the shape of ``placement``; ``body`` itself is not changed.
@@ -43,7 +45,8 @@ def bring(
 
     Args:
         thread_id: makes derived item ids the conversation's own.
-        item_ids: the release sends an id with every item: 0.169.0 does, 0.142.0 does not.
+        forms: how the release writes items of this shape.
+        turn_id: of the request; items that continue an earlier response are of this turn.
         previous: :func:`prefix_key` of the message that this one continues with
             ``previous_response_id``; what stood in that one's input is not said again.
 
@@ -51,24 +54,31 @@ def bring(
         BadRequest: names the member that can't be sent, and the remedy.
     """
     brought = dict(body)
-    given = items.normalised(body.get("input"), thread_id=thread_id, item_ids=item_ids)
+    given = body.get("input")
+    if isinstance(given, str):
+        given = [{"role": "user", "content": given}] if given else []
+    continued = turn_id if body.get("previous_response_id") else ""
+    items_given = given if isinstance(given, list) else ()
+    turns = items.turn_ids(items_given, thread_id, continued=continued)
+    first = continued or items.turn_id(thread_id)
+    given = items.normalised(given, thread_id=thread_id, forms=forms, turns=turns)
     said = bool(previous) and previous == prefix_key(body)
     leading: list[Json] = []
-    lite = placement.tools == "additional_tools"
-    if lite:
+    writer = items.Writer(thread_id, forms, place="leading")
+    if placement.tools == "additional_tools":
         tools = brought.pop("tools", None)
         if tools is not None and not isinstance(tools, list):
             raise BadRequest("invalid_type", "tools must be a list", param="tools")
         if tools and not said:
-            leading.append(items.tools_item(tools, thread_id=thread_id, item_ids=item_ids))
+            form = forms.of("additional_tools", "developer")
+            leading.append(items.tools_item(tools, writer, form, first))
     if placement.instructions == "developer_message":
         text = brought.pop("instructions", None)
         if text is not None and not isinstance(text, str):
             raise BadRequest("invalid_type", "instructions must be a text", param="instructions")
         if text and not said:
-            leading.append(
-                items.instructions_item(text, thread_id=thread_id, item_ids=item_ids, lite=lite)
-            )
+            form = forms.of("message", "developer", leading=True)
+            leading.append(items.instructions_item(text, writer, form, first))
     elif brought.get("instructions", "") is None:
         brought["instructions"] = ""  # the backend takes no null (codex-wire.md §7.2)
     brought["input"] = [*leading, *given]

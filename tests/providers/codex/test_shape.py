@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,8 +14,12 @@ from hypothesis import strategies as st
 
 from addons.errors import BadRequest
 from addons.providers.codex import ids
-from addons.providers.codex.items import PREFIXES, normalised
+from addons.providers.codex.identity import resolve
+from addons.providers.codex.ids import Mint
+from addons.providers.codex.items import normalised
 from addons.providers.codex.shape import Moved, bring, moved, prefix_key, restore
+from fingerprints.item_forms import item_forms
+from fingerprints.library import load
 from fingerprints.profile import Shape
 
 type Json = dict[str, Any]
@@ -22,9 +27,15 @@ type Json = dict[str, Any]
 THREAD = "0197c0de-0000-7000-8000-000000000001"
 OTHER_THREAD = "0197c0de-0000-7000-8000-000000000002"
 
-LITE = Shape(instructions="developer_message", tools="additional_tools")
-FULL = Shape(instructions="developer_message", tools="member")
-OLD = Shape(instructions="member", tools="member")
+NEW_RELEASE, OLD_RELEASE = load("codex@0.169.0"), load("codex@0.142.0")
+LITE, FULL = NEW_RELEASE.shapes["lite"], NEW_RELEASE.shapes["full"]
+OLD = OLD_RELEASE.shapes["full"]
+FORMS = {
+    LITE: item_forms(NEW_RELEASE, "lite"),
+    FULL: item_forms(NEW_RELEASE, "full"),
+    OLD: item_forms(OLD_RELEASE, "full"),
+}
+PASSTHROUGH = "internal_chat_message_metadata_passthrough"
 
 TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object"}}
 BODY: Json = {
@@ -37,8 +48,7 @@ BODY: Json = {
 
 
 def shaped(body: Json, shape: Shape, *, thread: str = THREAD, **options: Any) -> Json:
-    options = {"item_ids": shape is not OLD} | options
-    return bring(body, shape, thread_id=thread, **options)
+    return bring(body, shape, thread_id=thread, forms=FORMS[shape], **options)
 
 
 # --- the three recorded shapes -------------------------------------------------------------------
@@ -56,7 +66,7 @@ def test_lite() -> None:
     assert list(instructions)[:4] == ["type", "id", "role", "content"]
     assert instructions["role"] == "developer"
     assert instructions["content"] == [{"type": "input_text", "text": "Be brief."}]
-    assert list(user) == ["type", "id", "role", "content"]
+    assert list(user) == ["type", "id", "role", "content", PASSTHROUGH]
     assert user["content"] == [{"type": "input_text", "text": "hello"}]
     for item, prefix in ((tools, "at_"), (instructions, "msg_"), (user, "msg_")):
         assert item["id"].startswith(prefix)
@@ -116,6 +126,7 @@ def test_an_official_body_is_not_touched() -> None:
                 "id": msg,
                 "role": "developer",
                 "content": [],
+                PASSTHROUGH: {"turn_id": THREAD},
                 "x": {"b": 1, "a": 2},
             },
             {
@@ -124,8 +135,16 @@ def test_an_official_body_is_not_touched() -> None:
                 "id": "msg_1",
                 "role": "assistant",
                 "content": [],
+                PASSTHROUGH: {"turn_id": THREAD},
             },
-            {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "x", "arguments": "{}"},
+            {
+                "type": "function_call",
+                "id": "fc_1",
+                "name": "x",
+                "arguments": "{}",
+                "call_id": "c",
+                PASSTHROUGH: {"turn_id": THREAD},
+            },
             {"type": "unheard_of", "id": "anything", "role": "system"},
             {"type": "compaction_trigger"},
         ],
@@ -137,8 +156,8 @@ def test_an_official_body_is_not_touched() -> None:
 # --- items ---------------------------------------------------------------------------------------
 
 
-def item(value: Any, *, item_ids: bool = False, thread: str = THREAD) -> Json:
-    return normalised([value], thread_id=thread, item_ids=item_ids)[0]
+def item(value: Any, *, shape: Shape = LITE, thread: str = THREAD) -> Json:
+    return normalised([value], thread_id=thread, forms=FORMS[shape])[0]
 
 
 def test_system_becomes_developer_everywhere() -> None:
@@ -154,45 +173,125 @@ def test_an_assistants_text_is_output() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "prefix", "kept"),
     [
-        ({"type": "message", "id": "msg_1", "role": "user", "content": []}, True),
-        ({"type": "message", "id": "ses_1", "role": "user", "content": []}, False),
-        ({"type": "message", "id": "rs_1", "role": "user", "content": []}, False),
-        ({"type": "message", "id": "msg_", "role": "user", "content": []}, False),
-        ({"type": "message", "id": "msg_" + "x" * 61, "role": "user", "content": []}, False),
-        ({"type": "message", "id": "msg_\n", "role": "user", "content": []}, False),
-        ({"type": "message", "id": 3, "role": "user", "content": []}, False),
-        ({"type": "reasoning", "id": "rs_1", "summary": []}, True),
-        ({"type": "function_call", "id": "call_1", "call_id": "call_1"}, False),
-        ({"type": "image_generation_call", "id": "ig_1"}, True),
+        ({"type": "message", "id": "msg_1", "role": "user"}, "msg_", True),
+        ({"type": "message", "id": "ses_1", "role": "user"}, "msg_", False),
+        ({"type": "message", "id": "rs_1", "role": "user"}, "msg_", False),
+        ({"type": "message", "id": "msg_", "role": "user"}, "msg_", False),
+        ({"type": "message", "id": "msg_" + "x" * 61, "role": "user"}, "msg_", False),
+        ({"type": "message", "id": "msg_\n", "role": "user"}, "msg_", False),
+        ({"type": "message", "id": 3, "role": "user"}, "msg_", False),
+        ({"type": "reasoning", "id": "rs_1", "summary": []}, "rs_", True),
+        ({"type": "function_call", "id": "call_1", "call_id": "call_1"}, "fc_", False),
     ],
 )
-def test_ids_without_the_prefix_of_their_type_are_dropped(given: Json, kept: bool) -> None:
-    assert (item(given) == given) is kept
-    assert ("id" in item(given)) is kept
-    replaced = item(given, item_ids=True)
-    assert (replaced["id"] == given["id"]) is kept
+def test_ids_without_the_prefix_of_their_type_are_replaced(
+    given: Json, prefix: str, kept: bool
+) -> None:
+    found = item(given)
+    assert (found["id"] == given["id"]) is kept
     if not kept:
-        prefix = PREFIXES[given["type"]]
-        assert ids.official(replaced["id"].removeprefix(prefix))
+        assert ids.official(found["id"].removeprefix(prefix))
+    # The older release sends no ids at all.
+    assert item(given, shape=OLD) == {k: v for k, v in given.items() if k != "id"}
+
+
+def test_items_of_other_types_are_as_they_came() -> None:
+    given = {"type": "image_generation_call", "id": "ig_1", "status": "x"}
+    assert item(given) == item(given, shape=OLD) == given
+
+
+def test_members_stand_in_the_order_of_the_release() -> None:
+    call = {"call_id": "c", "more": 1, "arguments": "{}", "name": "x", "type": "function_call"}
+    assert list(item(call, shape=OLD)) == ["type", "name", "arguments", "call_id", "more"]
+    found = item(call)
+    assert list(found) == ["type", "id", "name", "arguments", "call_id", PASSTHROUGH, "more"]
+
+
+# --- metadata of items ---------------------------------------------------------------------------
+
+
+def metadata(given: Sequence[Any], shape: Shape = LITE) -> list[Json]:
+    found = normalised(list(given), thread_id=THREAD, forms=FORMS[shape])
+    return [each.get(PASSTHROUGH, {}) for each in found]
+
+
+USER = {"role": "user", "content": "a"}
+CALL = {"type": "function_call", "name": "x", "arguments": "{}", "call_id": "c"}
+OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "ok"}
+SAID = {"role": "assistant", "content": "b"}
+
+
+def test_each_kind_of_item_has_the_metadata_of_the_release() -> None:
+    """Members as recorded from 0.169.0: see ``items`` of its profile."""
+    user, call, output, said = metadata([USER, CALL, OUTPUT, SAID])
+    members = ["turn_id", "create_time", "content_item_kinds", "content_item_metadata"]
+    assert list(user) == members
+    assert user["content_item_kinds"] == ["user.text"]
+    assert user["content_item_metadata"] == [{"provenance": {"type": "user"}}]
+    assert list(call) == ["turn_id"]
+    assert list(output) == ["turn_id", "create_time"]
+    assert list(said) == ["turn_id", "content_item_kinds"]
+    assert said["content_item_kinds"] == ["unknown"]
+    assert list(metadata([USER], FULL)[0]) == members[:3]
+    assert metadata([USER, CALL], OLD) == [{}, {}]
+
+
+def test_each_part_of_a_message_has_a_kind() -> None:
+    parts = [
+        {"type": "input_text", "text": "look"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AA=="},
+        {"type": "input_file", "file_id": "f"},
+    ]
+    (found,) = metadata([{"role": "user", "content": parts}])
+    assert found["content_item_kinds"] == ["user.text", "user.image", "unknown"]
+    assert len(found["content_item_metadata"]) == 3
+
+
+def test_a_run_of_user_messages_begins_a_turn() -> None:
+    system = {"role": "system", "content": "s"}
+    turns = [each["turn_id"] for each in metadata([system, USER, USER, CALL, OUTPUT, USER, SAID])]
+    assert turns[0] == turns[1] == turns[2] == turns[3] == turns[4]
+    assert turns[5] == turns[6] != turns[0]
+    assert all(ids.official(turn) for turn in turns)
+
+
+def test_the_requests_own_turn_is_that_of_its_last_items() -> None:
+    body = {"input": [USER, SAID, {"role": "user", "content": "more"}]}
+    found = resolve([], body, websocket=False, principal="p", now=1.8e9, mint=Mint())
+    made = normalised(body["input"], thread_id=found.thread_id, forms=FORMS[LITE])
+    assert made[-1][PASSTHROUGH]["turn_id"] == found.turn_id != made[0][PASSTHROUGH]["turn_id"]
+
+
+def test_what_continues_a_response_is_of_the_requests_turn() -> None:
+    body = {"input": [USER], "previous_response_id": "resp_1"}
+    found = shaped(body, LITE, turn_id=OTHER_THREAD)["input"]
+    assert found[0][PASSTHROUGH]["turn_id"] == OTHER_THREAD
+
+
+def test_the_time_of_an_item_is_in_its_id_and_not_before_its_thread() -> None:
+    found = item(USER)
+    made_at = found[PASSTHROUGH]["create_time"]
+    assert int(made_at * 1000) == int(ids.minted_at(found["id"].removeprefix("msg_")) * 1000)
+    assert 0 <= made_at - ids.minted_at(THREAD) < 0.3
 
 
 def test_derived_ids_belong_to_thread_item_and_number() -> None:
     said = {"role": "user", "content": "yes"}
     items = normalised(
-        [said, {"role": "user", "content": "no"}, said], thread_id=THREAD, item_ids=True
+        [said, {"role": "user", "content": "no"}, said], thread_id=THREAD, forms=FORMS[LITE]
     )
     assert len({each["id"] for each in items}) == 3
-    again = normalised([said], thread_id=THREAD, item_ids=True)
+    again = normalised([said], thread_id=THREAD, forms=FORMS[LITE])
     assert again[0]["id"] == items[0]["id"]
-    elsewhere = normalised([said], thread_id=OTHER_THREAD, item_ids=True)
+    elsewhere = normalised([said], thread_id=OTHER_THREAD, forms=FORMS[LITE])
     assert elsewhere[0]["id"] != items[0]["id"]
 
 
 def test_an_id_that_comes_and_goes_makes_no_difference() -> None:
-    plain = item({"role": "user", "content": "x"}, item_ids=True)
-    foreign = item({"role": "user", "content": "x", "id": "item-7", "status": "x"}, item_ids=True)
+    plain = item({"role": "user", "content": "x"})
+    foreign = item({"role": "user", "content": "x", "id": "item-7", "status": "x"})
     assert plain["id"] == foreign["id"]
 
 
@@ -214,8 +313,8 @@ def test_what_cannot_be_sent_is_named(given: Json, param: str) -> None:
 
 
 def test_odd_texts_have_ids_too() -> None:
-    assert item({"role": "user", "content": "\ud800"}, item_ids=True)["id"]
-    assert item({"role": "user", "content": [10**30]}, item_ids=True)["id"]
+    assert item({"role": "user", "content": "\ud800"})["id"]
+    assert item({"role": "user", "content": [10**30]})["id"]
 
 
 # --- continuation over WebSocket -----------------------------------------------------------------
@@ -380,4 +479,5 @@ def test_ids_are_unique_where_the_caller_gave_none(body: Json, items: list[Json]
     found = shaped({**body, "input": items}, LITE)["input"]
     known = [each["id"] for each in found if "id" in each]
     assert len(known) == len(set(known))
-    assert len(known) == sum(each["type"] in PREFIXES for each in found)
+    sent_with_one = [each for each in found if each["type"] not in ("compaction", "unheard_of")]
+    assert len(known) == len(sent_with_one)

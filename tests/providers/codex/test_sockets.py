@@ -50,7 +50,8 @@ async def test_messages_are_of_the_connection_s_thread() -> None:
     side = Side()
     exchange = side.socket()
     upgrade = await side.sent(exchange)
-    messages = [sent(side, exchange, create(input=[SAID] * n)) for n in (1, 2)]
+    inputs = ([SAID], [SAID, {"role": "assistant", "content": "a"}, SAID])
+    messages = [sent(side, exchange, create(input=each)) for each in inputs]
     sessions = {metadata(message)["session_id"] for message in messages}
     assert sessions == {header(upgrade, "session-id")}
     turns = {metadata(message)["turn_id"] for message in messages}
