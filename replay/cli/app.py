@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
+from replay.cli import report_commands
+
 EXIT_CODES: Final = "Exit codes: 0 done, 1 could not be done, 2 a wrong option or setting."
 
 app = typer.Typer(
@@ -134,3 +136,6 @@ def version() -> None:
     from replay.cli.tables import show_versions
 
     show_versions()
+
+
+report_commands.register(app)
