@@ -5,7 +5,7 @@ from __future__ import annotations
 import zstandard
 
 from fingerprints.codings import CodingError, DecoderChain, coding_names
-from fingerprints.encoding import BrokenFrame, compress, read_frame
+from fingerprints.encoding import BrokenFrame, Frame, compress, read_frame
 from fingerprints.profile import Encoding
 from fingerprints.trace import Coding
 
@@ -15,7 +15,7 @@ MAX_DECODED = 64 * 1024 * 1024
 LEVEL_LIMITS = ((4, 32 * 1024 * 1024), (9, 4 * 1024 * 1024), (15, 512 * 1024), (22, 64 * 1024))
 """Up to this level, contents of at most so many bytes are compressed to find the level."""
 
-_LEVELS = (3, 1, 2, *range(4, 23))
+_LEVELS: tuple[int, ...] = (3, 1, 2, *range(4, 23))
 
 
 class Decoder:
@@ -81,12 +81,7 @@ def _zstd(raw: bytes, encoding: str, limit: int) -> tuple[bytes, Coding, str]:
     coding = Coding(
         name=encoding,
         length=len(raw),
-        level=zstd_level(
-            raw[: len(raw) - len(frame.rest)],
-            frame.content,
-            content_size=frame.content_size,
-            checksum=frame.checksum,
-        ),
+        level=zstd_level(frame, raw[: len(raw) - len(frame.rest)]),
         content_size=frame.content_size,
         checksum=frame.checksum,
         window=frame.window,
@@ -95,19 +90,31 @@ def _zstd(raw: bytes, encoding: str, limit: int) -> tuple[bytes, Coding, str]:
     return frame.content, coding, ""
 
 
-def zstd_level(frame: bytes, content: bytes, *, content_size: bool, checksum: bool) -> int | None:
-    """The level that makes ``frame`` of ``content``: 3, the library's own, before the others.
+def zstd_level(frame: Frame, compressed: bytes) -> int | None:
+    """The level that makes ``compressed`` of the frame's content: 3, the library's own, first.
 
     None when none does (another library, content written in pieces), or the content is too large
-    to try the higher levels on.
+    to try the higher levels on. Levels that would ask for another window are passed over: the high
+    ones take seconds.
     """
     for level in _LEVELS:
-        if len(content) > next(size for highest, size in LEVEL_LIMITS if level <= highest):
+        if len(frame.content) > next(size for highest, size in LEVEL_LIMITS if level <= highest):
+            continue
+        if not frame.content_size and _window(level) != frame.window:
             continue
         encoding = Encoding(
-            name="zstd", level=level, content_size=content_size, checksum=checksum, window=1 << 21
+            name="zstd",
+            level=level,
+            content_size=frame.content_size,
+            checksum=frame.checksum,
+            window=frame.window,
         )
-        made: bytes = compress(encoding, content)
-        if made == frame:
+        if compress(encoding, frame.content) == compressed:
             return level
     return None
+
+
+def _window(level: int) -> int:
+    """Bytes that a frame of unknown size asks for at this level."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(level)
+    return 1 << int(parameters.window_log)

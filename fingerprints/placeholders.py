@@ -68,6 +68,9 @@ HOME = re.compile(
 )
 """A path below a home or a temporary folder."""
 
+AGENT = re.compile(r"/root(?:/[A-Za-z0-9_-]{1,64}){0,8}")
+"""The name of an agent, which looks like a path."""
+
 CWD = re.compile(
     r"<cwd>\s*(?P<path>(?:/|[A-Za-z]:\\)[^\n<>\"'`⟨⟩]{1,500}?)\s*</cwd>"
     r"|\b(?:working directory|workspace|cwd)\b[^\n/\\:]{0,24}:\s*[\"'`]?"
@@ -81,6 +84,12 @@ def known_paths(folders: list[str]) -> str:
     """Source of a pattern for folders that were seen, and everything below them."""
     names = "|".join(re.escape(folder) for folder in sorted(folders, key=len, reverse=True))
     return rf"{_BEFORE}(?:{names})(?![A-Za-z0-9_-]){_AFTER}"
+
+
+def named_folder(found: re.Match[str]) -> str:
+    """The folder of a match of :data:`CWD`; "" when it is none (a root, a word)."""
+    folder = (found["path"] or found["word"]).rstrip(" /\\.,;")
+    return folder if is_absolute(folder) else ""
 
 
 def is_absolute(path: str) -> bool:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fingerprints.placeholders import (
+    AGENT,
     CWD,
     EMAIL,
     HOME,
@@ -37,6 +38,7 @@ from fingerprints.placeholders import (
     is_prose,
     known_paths,
     measure,
+    named_folder,
     of_bytes,
     of_text,
 )
@@ -83,8 +85,8 @@ _REMOTE_MEMBERS = _words(
 )
 _PATH_MEMBERS = frozenset({"cwd", "workdir", "working_directory", "codex_home", "repo_root"})
 _PATH_MAPS = frozenset({"workspaces"})
-_NOT_PATHS = frozenset({"agent_name", "agent_path", "parent_agent_name"})
-"""``/root`` is the name of an agent there."""
+NOT_PATHS = frozenset({"agent_name", "agent_path", "parent_agent_name"})
+"""Members in which ``/root`` is the name of an agent."""
 
 _ATTRIBUTES = _words("path domain expires max-age secure httponly samesite partitioned priority")
 _TEXT_DUMPERS: tuple[Callable[[Any], str], ...] = (
@@ -186,7 +188,10 @@ class Redactor:
         if not text:
             return text
         if key in _SECRET_MEMBERS or (
-            key in _SECRET_IF_LONG and len(text) >= 16 and " " not in text and not is_prose(text)
+            key in _SECRET_IF_LONG
+            and len(text) >= 16
+            and not re.search("[ ⟨]", text)
+            and not is_prose(text)
         ):
             return self._secret(text)
         if _opens(text):
@@ -197,7 +202,7 @@ class Redactor:
             return self._whole(text, "remote", anywhere=len(text) >= 8)
         if key in _PATH_MEMBERS and is_absolute(text):
             self._learn_folder(text)
-        if key in _NOT_PATHS and len(text) <= LONG:
+        if key in NOT_PATHS and AGENT.fullmatch(text):
             return text
         return self._leaf(text, name, depth, in_tools=in_tools)
 
@@ -210,8 +215,8 @@ class Redactor:
             if isinstance(inner, dict | list):
                 return self._opened(text, inner, name, depth, in_tools=in_tools)
         for found in CWD.finditer(text[:MAX_MASKED]):
-            folder = (found["path"] or found["word"]).rstrip(" /\\.,;")
-            if is_absolute(folder):
+            folder = named_folder(found)
+            if folder:
                 self._learn_folder(folder)
         if len(text) > MAX_MASKED:
             return of_text(text)
@@ -268,7 +273,7 @@ class Redactor:
 
     def _secret(self, text: str) -> str:
         """A secret of whatever form; what tells its type stays."""
-        if _is_redacted(text):
+        if is_redacted(text):
             return text
         scheme = re.match(r"(?:[A-Za-z][A-Za-z0-9-]{0,20})[ \t]+(?=\S+$)", text)
         if scheme is not None:
@@ -331,6 +336,15 @@ class Redactor:
                 self._highest[kind] = max(self._highest.get(kind, 0), int(found["number"]))
 
 
+def _is_token(text: str) -> bool:
+    return len(text) >= 16 and not re.search(r"[\s⟨]", text) and not is_prose(text)
+
+
+def is_secret_member(name: str) -> bool:
+    """Whether the text of a member or header of this name is secret, whatever it looks like."""
+    return _plain(name) in _SECRET_MEMBERS
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
@@ -339,7 +353,7 @@ def _opens(text: str) -> bool:
     return text[:1] in ("{", "[") and text[-1:] in ("}", "]")
 
 
-def _is_redacted(text: str) -> bool:
+def is_redacted(text: str) -> bool:
     """Whether it is a placeholder, perhaps after what tells its type."""
     found = PLACEHOLDER.search(text)
     return found is not None and found.end() == len(text) and _kept_head(text[: found.start()])
