@@ -23,6 +23,7 @@ from fingerprints.errors import MissingRole
 from fingerprints.profile import Profile, SignIn
 from fingerprints.roles import Roles
 from fingerprints.serial import loads
+from fingerprints.variant import HttpVersion
 
 OF_ONE_CONNECTION = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer"}
@@ -70,13 +71,14 @@ class Endpoints:
                 sign_in=sign_in,
                 roles=roles,
                 content=content,
-                http_version="HTTP/1.1",
+                http_version=header_version(self._profile, kind),
                 unknown="keep",
             )
         except MissingRole:  # not a call that the release makes there
             return self._as_it_is(exchange, account)
         path = self._path(kind, sign_in, exchange.path)
-        return assembled(self._upstream, replace(made, path=path), account)
+        http2 = speaks_http2(self._profile, kind)
+        return assembled(self._upstream, replace(made, path=path), account, http2=http2)
 
     def _path(self, kind: str, sign_in: SignIn, wanted: str) -> str:
         """The client's path and query, with the version of the release."""
@@ -108,6 +110,21 @@ class Endpoints:
             exchange.body,
             lane=account.handle,
         )
+
+
+def header_version(profile: Profile, kind: str) -> HttpVersion:
+    """The HTTP version whose header list is made.
+
+    That of HTTP/1.1 where it is known, because it says where ``host`` stands; over HTTP/2 that
+    entry is left out.
+    """
+    versions = profile.requests[kind]["http"].http
+    return "HTTP/1.1" if "HTTP/1.1" in versions else "HTTP/2.0"
+
+
+def speaks_http2(profile: Profile, kind: str) -> bool:
+    """Whether the release makes this request over HTTP/2 where the host speaks it."""
+    return "HTTP/2.0" in profile.requests[kind]["http"].http
 
 
 def assembled(

@@ -95,14 +95,18 @@ class Identity:
         """
         if not self.sources.get("session_id", "").startswith(("derived", "minted")):
             return self
+        turn = self.turn_id
+        if self.sources.get("turn_id", "").startswith("derived"):
+            turn = turn_id(handshake.thread_id, self.signature.opener)
         return replace(
             self,
+            turn_id=turn,
             session_id=handshake.session_id,
             thread_id=handshake.thread_id,
             client_request_id=handshake.client_request_id,
             parent_thread_id=handshake.parent_thread_id,
             context_window_id=handshake.context_window_id,
-            root_turn_id=self.turn_id or None,
+            root_turn_id=turn or None,
             cache_key=None,
             sources={**self.sources, "session_id": "handshake", "thread_id": "handshake"},
         )

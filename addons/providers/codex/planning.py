@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from addons.accounts.model import Account
+from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.providers.codex import parameters, projection
-from addons.providers.codex.endpoints import Endpoints, assembled, credential_roles, sign_in_of
+from addons.providers.codex.endpoints import (
+    Endpoints,
+    assembled,
+    credential_roles,
+    header_version,
+    sign_in_of,
+    speaks_http2,
+)
 from addons.providers.codex.environment import Environment
 from addons.providers.codex.identity import Identity
 from addons.providers.codex.models import Model, shape_of
@@ -26,7 +34,7 @@ from fingerprints import apply
 from fingerprints.item_forms import item_forms
 from fingerprints.library import load
 from fingerprints.matchers import Enum, Nested
-from fingerprints.profile import Profile
+from fingerprints.profile import Profile, Transport
 from fingerprints.roles import Json
 from fingerprints.serial import dumps
 
@@ -108,7 +116,7 @@ class Planner:
         Raises:
             ClientError: a member can't be sent; names it and the remedy.
         """
-        name = shape_of(str(body.get("model", "")), models, self.profile.shape)
+        name = self._shape_of(str(body.get("model", "")), models)
         placement = self.profile.shapes[name]
         content, notes = parameters.apply(body, _table(account, websocket=websocket))
         content, more = learned.apply(self.upstream.url, content, now)
@@ -130,27 +138,35 @@ class Planner:
             }
         return Shaped(name, body, content, None, [*notes, *more])
 
-    def _kind(self, identity: Identity) -> str:
-        kind = identity.request_kind
-        return kind if kind in self.profile.kinds else "turn"
+    def _shape_of(self, slug: str, models: Sequence[Model]) -> str:
+        """The upstream's word on a model's shape counts where the release has that shape."""
+        wanted = shape_of(slug, models, self.profile.shape)
+        return wanted if wanted in self.profile.shapes else self.profile.shape(slug)
+
+    def _kind(self, identity: Identity, transport: Transport = "http") -> str:
+        """A turn where the release has no such request of its own."""
+        forms = self.profile.requests.get(identity.request_kind, {})
+        return identity.request_kind if transport in forms else "turn"
 
     # --- requests ----------------------------------------------------------------------------
 
     def turn(self, shaped: Shaped, identity: Identity, caller: Caller) -> UpstreamRequest:
         """A model request over HTTP."""
+        kind = self._kind(identity)
         made = apply.request(
             self.profile,
-            self._kind(identity),
+            kind,
             shape=shaped.shape,
             sign_in=sign_in_of(caller.account),
             roles=self._roles(identity, caller),
             content=shaped.content,
-            http_version="HTTP/1.1",
+            http_version=header_version(self.profile, kind),
             unknown="keep",  # the upstream is asked, and what it refuses is learned
         )
         shaped.moved = moved(dict(shaped.caller), made.data or {})
         shaped.notes += [str(note) for note in made.notes]
-        return assembled(self.upstream, made, caller.account)
+        http2 = speaks_http2(self.profile, kind)
+        return assembled(self.upstream, made, caller.account, http2=http2)
 
     def frame(self, shaped: Shaped, identity: Identity, caller: Caller) -> bytes:
         """A ``response.create`` message."""
@@ -160,7 +176,7 @@ class Planner:
         roles["previous_response_id"] = shaped.content.get("previous_response_id")
         data = apply.body(
             self.profile,
-            self._kind(identity),
+            self._kind(identity, "websocket"),
             transport="websocket",
             shape=shaped.shape,
             sign_in=sign_in_of(caller.account),
@@ -175,17 +191,29 @@ class Planner:
 
     def upgrade(
         self,
-        exchange: Exchange,
         identity: Identity,
         caller: Caller,
+        *,
         model: str,
+        websocket_key: str | None,
     ) -> UpstreamRequest:
-        """The WebSocket handshake; its key is the client's own, which the answer is made for."""
+        """The WebSocket handshake; its key is the client's own, which the answer is made for.
+
+        Raises:
+            ClientError: 426, the release knows no WebSocket; official clients go on over HTTP.
+        """
+        if "upgrade" not in self.profile.kinds:
+            raise ClientError(
+                426,
+                "no_websocket",
+                f"{self.profile.name} makes no WebSocket connections. Use HTTP, or set "
+                "floway_profile to a newer release.",
+            )
         roles = self._roles(identity, caller)
         roles |= {
             "model": model,
             "reasoning_effort": identity.metadata.get("reasoning_effort"),
-            "websocket_key": exchange.header("sec-websocket-key"),
+            "websocket_key": websocket_key,
         }
         made = apply.request(
             self.profile,
@@ -197,6 +225,16 @@ class Planner:
         )
         return assembled(self.upstream, made, caller.account, http2=False)
 
+    @property
+    def asks_for_models(self) -> bool:
+        """Whether the release asks for the upstream's model list."""
+        return "models" in self.profile.kinds
+
+    def known_models(self) -> list[Model]:
+        """The models that the profile names, for releases that do not ask for a list."""
+        slugs = [slug for rule in self.profile.models for slug in rule.match]
+        return [Model(slug, slug) for slug in slugs if not set("*?[") & set(slug)]
+
     def models(self, account: Account) -> tuple[str, list[tuple[str, str]]]:
         """URL and headers of the request for the model list."""
         made = apply.request(
@@ -205,7 +243,7 @@ class Planner:
             shape=next(iter(self.profile.shapes)),
             sign_in=sign_in_of(account),
             roles={**self._roles_of(account), "originator": ORIGINATOR},
-            http_version="HTTP/1.1",
+            http_version=header_version(self.profile, "models"),
         )
         return self.upstream.url + made.path, made.headers
 

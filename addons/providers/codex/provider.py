@@ -27,6 +27,7 @@ from addons.providers.codex.models import Model
 from addons.providers.codex.planning import Caller, Planner, named_model
 from addons.providers.codex.progress import Progress
 from addons.providers.codex.refusals import from_answer
+from addons.providers.codex.rehearsal import rehearse
 from addons.providers.codex.roster import credential_of
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
 from addons.providers.codex.seals import readable_body, sealed_content
@@ -94,6 +95,7 @@ class CodexProvider:
         self._memory = Memory(upstream.url, accounts, store)
         self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
         self._planner = Planner(upstream, settings.profile, detect())
+        rehearse(self._planner, accounts)
         self._sockets = Sockets(
             self._planner,
             self._memory,
@@ -164,8 +166,13 @@ class CodexProvider:
                 progress.handshake = progress.identity
                 await self._models(account)
                 request = self._planner.upgrade(
-                    exchange, progress.identity, self._caller(exchange, account), progress.model
+                    progress.identity,
+                    self._caller(exchange, account),
+                    model=progress.model,
+                    websocket_key=exchange.header("sec-websocket-key"),
                 )
+            case "models" if not self._planner.asks_for_models:
+                return models_answer(exchange, self._planner.known_models(), account)
             case "models" if sign_in_of(account) == "chatgpt":
                 models = await self._catalogue.required(lambda: self._planner.models(account))
                 return models_answer(exchange, models, account)
@@ -177,7 +184,7 @@ class CodexProvider:
 
     async def _models(self, account: Account) -> Sequence[Model]:
         """The upstream's list; API keys have none of this form (codex-wire.md §1.1)."""
-        if sign_in_of(account) == "api_key":
+        if sign_in_of(account) == "api_key" or not self._planner.asks_for_models:
             return ()
         return await self._catalogue.refreshed(lambda: self._planner.models(account))
 
