@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from addons.configuration import Configuration
+from addons.debug.capture_sides import SideCapture
 from addons.debug.witness import show_attempt
 from addons.errors import FlowayError
 from addons.gateway import Gateway
@@ -36,7 +37,10 @@ async def start_sandbox(settings: Settings) -> Upstreams:
             settings.home / "sandbox",
             port=settings.sandbox_port,
             tls_port=settings.sandbox_tls_port,
+            gate=settings.profile or "newest",
         )
+    except ValueError as error:
+        raise FlowayError(f"profile: {error}") from error
     except OSError as error:
         raise FlowayError(
             f"the sandbox (settings home, sandbox_port, sandbox_tls_port): {error}"
@@ -77,10 +81,13 @@ def announce(settings: Settings, address: str, sandbox: Upstreams | None) -> Non
 
 configuration = Configuration()
 gateway = Gateway(show_attempt)
+capture = SideCapture(lambda: configuration.settings)
 
 addons = [
     configuration,
+    capture.before,
     gateway,
+    capture,
     Launch(
         configuration,
         gateway,

@@ -100,8 +100,17 @@ def _name(value: str) -> str:
 
 
 def _profile(value: str) -> str:
-    if value and not all(_NAME.fullmatch(part) for part in value.split("/")):
-        raise ValueError("must be empty or a profile's name, such as 'client/1.2.3'")
+    """A profile's name as it stands; a file's path, absolute."""
+    if value.endswith((".yaml", ".yml")):
+        file = Path(value).expanduser().absolute()
+        if not file.is_file():
+            raise ValueError(f"there is no file {file}; must be a profile's name or its file")
+        return str(file)
+    if value and not re.fullmatch(r"[a-z][a-z0-9-]*@[0-9A-Za-z.+-]+", value):
+        raise ValueError(
+            "must be empty, a profile's name, such as 'client@1.2.3' or 'client@latest', or the "
+            "path of its .yaml file"
+        )
     return value
 
 
@@ -134,6 +143,14 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _folder(value: object) -> object:
+    """An absolute path; None for the empty text."""
+    if not isinstance(value, str | Path):
+        return value
+    return Path(value).expanduser().absolute() if str(value) else None
+
+
+type _Folder = Annotated[Path | None, BeforeValidator(_folder)]
 type _Port = Annotated[int, Field(ge=0, le=65535)]
 type _Name = Annotated[str, AfterValidator(_name)]
 type _Profile = Annotated[str, AfterValidator(_profile)]
@@ -198,7 +215,10 @@ class Settings(BaseSettings):
     )
     profile: _Profile = Field(
         default="",
-        description="Fingerprint profile to apply; empty takes the provider's own default.",
+        description=(
+            "Fingerprint profile to apply: a name (`floway profiles list`) or the path of a .yaml "
+            "file; empty takes the provider's own default."
+        ),
     )
     sandbox: bool = Field(
         default=False,
@@ -287,6 +307,21 @@ class Settings(BaseSettings):
             "Bytes of WebSocket messages that an open connection keeps for the debugger; older "
             "ones are dropped once logged. The last message is always kept."
         ),
+    )
+    capture: _Folder = Field(
+        default=None,
+        description="Folder for traces of requests, as they came and as they left; empty: none.",
+    )
+    capture_match: str = Field(
+        default="",
+        description="mitmproxy filter, such as '~u /responses': traces are kept of what matches.",
+    )
+    capture_limit_mb: int = Field(
+        default=256, ge=1, description="Most MiB of such traces; the oldest are removed."
+    )
+    capture_trace: str = Field(
+        default="",
+        description="JSON (or its file) that describes a run, for one trace of all of it.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much floway itself says in the log."

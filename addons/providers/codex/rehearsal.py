@@ -54,8 +54,7 @@ def _rehearse(planner: Planner, account: Account, sign_in: SignIn) -> None:
             remedy="Take another profile (floway profiles list), or record and learn it",
         )
     caller = Caller(account, str(uuid.UUID(int=0, version=4)), ORIGINATOR)
-    for shape in profile.shapes:
-        model = next((rule.match[0] for rule in profile.models if rule.shape == shape), "model")
+    for model in (rule.match[0] for rule in profile.models):
         for kind in _KINDS:
             for transport in profile.requests.get(kind, {}):
                 try:
