@@ -76,6 +76,7 @@ class Entry(Part):
         when: where it applies at all.
         reason: why it is as it is, or what is known of it.
         evidence: recordings behind it, by their name in ``recorded.evidence``.
+        seen: ``12/40``: in how many of the requests that meet ``when`` it was.
     """
 
     name: str = Field(min_length=1)
@@ -87,6 +88,7 @@ class Entry(Part):
     when: When = When()
     reason: str = ""
     evidence: Names = ()
+    seen: str = ""
 
     @model_validator(mode="after")
     def _roles_exist(self) -> Self:

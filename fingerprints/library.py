@@ -38,7 +38,11 @@ class Shelved:
 
 def available() -> list[Shelved]:
     """The shipped profiles, by client, the newest release of each first."""
-    found = [Shelved(file.parent.name, file.stem, file) for file in SHELF.glob("*/*.yaml")]
+    found = [
+        Shelved(file.parent.name, file.stem, file)
+        for file in SHELF.glob("*/*.yaml")
+        if not file.stem.endswith("overlay")  # what people add to the profiles
+    ]
     found.sort(key=lambda item: release_key(item.release), reverse=True)
     found.sort(key=lambda item: item.client)
     return found

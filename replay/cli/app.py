@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from replay.cli import report_commands
+from replay.cli import learning_commands, report_commands
 
 EXIT_CODES: Final = "Exit codes: 0 done, 1 could not be done, 2 a wrong option or setting."
 
@@ -138,4 +138,5 @@ def version() -> None:
     show_versions()
 
 
+learning_commands.register(app)
 report_commands.register(app)
