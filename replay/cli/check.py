@@ -17,7 +17,8 @@ from replay import recordings
 from replay.cli import reports
 from replay.cli.failure import USAGE, CommandFailed
 from replay.report import checked
-from replay.report.model import Report, Request
+from replay.report.model import Mutations, Report, Request
+from replay.report.mutated import mutations
 
 OWN = "own"
 """In the place of a profile: the one of the release that each recording names."""
@@ -54,6 +55,8 @@ def check(chosen: Check) -> None:
     side_by_side = any(file.suffix != ".xml" for file in chosen.reports)
     report.requests = list(_requests(pairs, chosen.only, side_by_side=side_by_side))
     report.seconds = time.perf_counter() - started
+    if chosen.mutations:
+        report.mutations = _mutated(pairs, quiet=chosen.quiet)
     code = reports.finish(report, chosen.reports, quiet=chosen.quiet, everything=chosen.everything)
     sys.exit(code)
 
@@ -64,6 +67,12 @@ def _requests(
     for trace, profile in pairs:
         found = [each for each in check_trace(profile, trace) if only in each.exchange.path]
         yield from checked.requests(profile, trace, found, side_by_side=side_by_side)
+
+
+def _mutated(pairs: Sequence[tuple[Trace, Profile]], *, quiet: bool) -> Mutations:
+    with reports.progress(quiet=quiet) as bar:
+        task = bar.add_task("mutants", total=len(pairs), detail="")
+        return mutations(pairs, step=lambda trace: bar.update(task, advance=1, detail=trace.name))
 
 
 def load(name: str) -> Profile:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fingerprints.errors import TraceError
 from replay.cli.failure import USAGE, CommandFailed
@@ -41,6 +42,20 @@ def check_outputs(outputs: Sequence[Path]) -> None:
 def unreadable(errors: Sequence[TraceError]) -> list[Unreadable]:
     """Files that could not be read, as a report has them."""
     return [Unreadable(file=str(error.file or ""), problem=str(error)) for error in errors]
+
+
+def progress(*, quiet: bool = False) -> Progress:
+    """A progress bar on stderr, that vanishes at its end; tasks may have a ``detail``."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[detail]}"),
+        console=Console(stderr=True),
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    )
 
 
 def finish(

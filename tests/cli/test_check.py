@@ -73,6 +73,20 @@ def test_reports(floway, bad: Path, tmp_path: Path) -> None:
     assert page.embedded(targets[2].read_text()).summary.differences == 2
 
 
+def test_mutations(floway, tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    trace = made([exchange_of(case("0.169.0/models")), exchange_of(case("0.169.0/mcp"))])
+    trace = trace.model_copy(update={"client": "codex", "release": "0.169.0"})
+    file = trace_file.write(trace, tmp_path)
+    code, out, _ = floway("check", "--mutations", "--report", str(report), str(file))
+    assert code == 0
+    assert "The checker, checked" in out
+    assert "score 100.00%" in out
+    data = json.loads(report.read_text())["mutations"]
+    assert data["survived"] == []
+    assert data["caught"] + sum(data["excused"].values()) == data["total"] > 100
+
+
 def test_a_broken_recording_is_exit_code_3_and_the_others_are_checked(
     floway, good: Path, tmp_path: Path
 ) -> None:
