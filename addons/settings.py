@@ -151,6 +151,14 @@ def _folder(value: object) -> object:
 
 
 type _Folder = Annotated[Path | None, BeforeValidator(_folder)]
+def _folder(value: object) -> object:
+    """An absolute path; None for the empty text."""
+    if not isinstance(value, str | Path):
+        return value
+    return Path(value).expanduser().absolute() if str(value) else None
+
+
+type _Folder = Annotated[Path | None, BeforeValidator(_folder)]
 type _Port = Annotated[int, Field(ge=0, le=65535)]
 type _Name = Annotated[str, AfterValidator(_name)]
 type _Profile = Annotated[str, AfterValidator(_profile)]
@@ -307,6 +315,21 @@ class Settings(BaseSettings):
             "Bytes of WebSocket messages that an open connection keeps for the debugger; older "
             "ones are dropped once logged. The last message is always kept."
         ),
+    )
+    capture: _Folder = Field(
+        default=None,
+        description="Folder for traces of requests, as they came and as they left; empty: none.",
+    )
+    capture_match: str = Field(
+        default="",
+        description="mitmproxy filter, such as '~u /responses': traces are kept of what matches.",
+    )
+    capture_limit_mb: int = Field(
+        default=256, ge=1, description="Most MiB of such traces; the oldest are removed."
+    )
+    capture_trace: str = Field(
+        default="",
+        description="JSON (or its file) that describes a run, for one trace of all of it.",
     )
     capture: _Folder = Field(
         default=None,

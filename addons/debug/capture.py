@@ -8,8 +8,8 @@
 
 ``META`` is JSON, or the path of a file that holds it::
 
-    {"client": "codex", "release": "0.169.0", "scenario": "turn",
-     "conditions": {"transport": "http", "sign_in": "chatgpt", "surface": "exec", "git": true},
+    {"client": "opencode", "release": "1.18.33", "scenario": "turn",
+     "conditions": {"transport": "http", "sign_in": "api_key", "surface": "exec", "git": true},
      "origin": {"tool": "floway record 0.1.0", "run": 1}}
 
 Members are those of :class:`fingerprints.trace.Trace`; ``origin.on`` and ``origin.system`` are
@@ -34,7 +34,7 @@ import logging
 import platform
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,31 @@ LIVE_BYTES = 8 * 1024 * 1024
 """Bytes of bodies of one live trace, likewise."""
 
 
+@dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """What is captured, and where to.
+
+    Attributes:
+        folder: None for no capture.
+        match: mitmproxy filter; "" for everything.
+        limit_mb: MiB of live traces.
+        trace: description of the one trace; "" for live traces.
+    """
+
+    folder: Path | None
+    match: str = ""
+    limit_mb: int = 256
+    trace: str = ""
+
+
 @dataclass(slots=True)
 class _Open:
     """A request that is not over."""
 
     flow: http.HTTPFlow
     recording: Recording
-    chunks: list[tuple[float, bytes]] | None = None
+    sent: flow_recording.Tap | None = None
+    received: flow_recording.Tap | None = None
 
 
 class TraceCapture:
@@ -75,6 +93,7 @@ class TraceCapture:
     name = "floway-capture"
 
     def __init__(self) -> None:
+        self._settings = CaptureSettings(None)
         self._writer: TraceWriter | None = None
         self._filter: flowfilter.TFilter | None = None
         self._run: Sink | None = None
@@ -90,24 +109,42 @@ class TraceCapture:
                 loader.add_option(name, kind, default, text)
 
     def configure(self, updated: set[str]) -> None:
-        if not any(name in updated for name, *_ in OPTIONS):
+        if any(name in updated for name, *_ in OPTIONS):
+            self.use(self.settings())
+
+    def settings(self) -> CaptureSettings:
+        """What the options say."""
+        options = ctx.options
+        folder = Path(options.floway_capture).expanduser() if options.floway_capture else None
+        return CaptureSettings(
+            folder,
+            options.floway_capture_match,
+            options.floway_capture_limit_mb,
+            options.floway_capture_trace,
+        )
+
+    def use(self, settings: CaptureSettings) -> None:
+        """Begin, end or change what is captured.
+
+        Raises:
+            OptionsError: a setting is wrong; nothing has changed then.
+        """
+        if settings == self._settings:
             return
-        folder = ctx.options.floway_capture
-        match = ctx.options.floway_capture_match
         try:
-            self._filter = flowfilter.parse(match) if match else None
+            match = flowfilter.parse(settings.match) if settings.match else None
         except ValueError as error:
             raise exceptions.OptionsError(f"floway_capture_match: {error}") from error
-        meta = ctx.options.floway_capture_trace
-        run = None if not folder or not meta else Sink(_described(meta), live=False)
-        limit = ctx.options.floway_capture_limit_mb * 1024 * 1024
-        if self._writer is not None and str(self._writer.folder) == folder and run is None:
+        run = Sink(_described(settings.trace), live=False) if settings.trace else None
+        before, self._settings, self._filter = self._settings, settings, match
+        limit = settings.limit_mb * 1024 * 1024
+        if self._writer and (before.folder, before.trace) == (settings.folder, settings.trace):
             self._writer.limit = limit
             return
         self._close()
         self._run = run
-        if folder:
-            self._writer = TraceWriter(Path(folder).expanduser(), limit)
+        if settings.folder is not None:
+            self._writer = TraceWriter(settings.folder, limit)
 
     def done(self) -> None:
         self._close()
@@ -143,32 +180,26 @@ class TraceCapture:
     # --- what they do ---
 
     def _begin(self, flow: http.HTTPFlow) -> None:
-        self._open[flow.id] = _Open(flow, flow_recording.of_request(flow))
+        found = _Open(flow, flow_recording.of_request(flow))
+        if flow.live and flow.request.stream:  # by another addon: the body goes by
+            found.sent = flow.request.stream = flow_recording.Tap(flow.request.stream)
+        self._open[flow.id] = found
 
     def _body(self, flow: http.HTTPFlow) -> None:
         found = self._open.get(flow.id)
-        if found is not None:
-            found.recording.body = flow.request.raw_content
-            if flow.request.raw_content is None:
-                found.recording.notes.append("the body was streamed and not kept")
+        if found is None:
+            return
+        found.recording.body = flow.request.raw_content
+        if found.sent is not None:
+            found.recording.body = b"".join(data for _, data in found.sent.taken)
 
     def _tap(self, flow: http.HTTPFlow) -> None:
         found, response = self._open.get(flow.id), flow.response
         if found is None or response is None or not flow.live:
             return
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != EVENT_STREAM and not response.stream:
-            return
-        chunks = found.chunks = []
-        before = response.stream
-
-        def tap(data: bytes) -> Any:
-            # Raising in here would leave the client hanging; none of this can.
-            if data:
-                chunks.append((time.time(), data))
-            return before(data) if callable(before) else data
-
-        response.stream = tap
+        if kind == EVENT_STREAM or response.stream:
+            found.received = response.stream = flow_recording.Tap(response.stream)
 
     def _message(self, flow: http.HTTPFlow) -> None:
         found = self._open.get(flow.id)
@@ -178,37 +209,44 @@ class TraceCapture:
 
     def _end(self, flow: http.HTTPFlow) -> None:
         found = self._open.pop(flow.id, None)
-        writer = self._writer
-        if found is None or writer is None:
-            return
-        if self._filter is not None and not self._filter(flow):
-            return
-        writer.add(self._sink(flow), _finished(found))
+        if found is not None and self.matches(flow):
+            self.keep(flow, _finished(found))
 
-    def _sink(self, flow: http.HTTPFlow) -> Sink:
+    def matches(self, flow: http.HTTPFlow) -> bool:
+        """Whether the flow, as it is now, is one of those that are kept."""
+        return self._filter is None or bool(self._filter(flow))
+
+    def keep(self, flow: http.HTTPFlow, *recordings: Recording) -> None:
+        """What a flow came to; the client's own recording first."""
+        if self._writer is not None:
+            self._writer.add(self._sink(flow.client_conn.id, recordings[0]), *recordings)
+
+    def _sink(self, connection: str, recording: Recording) -> Sink:
         if self._run is not None:
             return self._run
-        key = flow.client_conn.id
-        sink = self._live.get(key)
-        full = sink is not None and (len(sink.capture) >= LIVE_EXCHANGES or sink.size >= LIVE_BYTES)
-        if sink is None or full:
-            sink = self._live[key] = Sink(_live_capture(flow), live=True)
+        sink = self._live.get(connection)
+        if sink is None or len(sink.capture) >= LIVE_EXCHANGES or sink.size >= LIVE_BYTES:
+            sink = self._live[connection] = Sink(_live_capture(recording), live=True)
         return sink
 
     def _close(self) -> None:
         writer, self._writer = self._writer, None
         if writer is None:
             return
-        for found in self._open.values():
-            if self._filter is None or self._filter(found.flow):
-                recording = _finished(found, cut=True)
-                writer.add(self._run or self._sink(found.flow), recording)
+        for flow, recordings in self._unfinished():
+            writer.add(self._sink(flow.client_conn.id, recordings[0]), *recordings)
         self._open.clear()
         self._live.clear()
         if self._run is not None:
             writer.add(self._run, last=True)
         if not writer.close():
             logger.warning("traces: not all could be written in time")
+
+    def _unfinished(self) -> Iterator[tuple[http.HTTPFlow, list[Recording]]]:
+        """What is still open when the capture ends."""
+        for found in self._open.values():
+            if self.matches(found.flow):
+                yield found.flow, [_finished(found, cut=True)]
 
     def _guard(self, work: Callable[[http.HTTPFlow], None], flow: http.HTTPFlow) -> None:
         """No mistake in here may reach the traffic."""
@@ -219,6 +257,9 @@ class TraceCapture:
                 logger.warning("a request could not be recorded", exc_info=True)
             self._complained = True
 
+
+_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,40})(?:/v?([0-9][A-Za-z0-9_.+-]{0,40}))?")
+"""The first word of a user agent: ``name/1.2.3``."""
 
 OPTIONS: tuple[tuple[str, type, Any, str], ...] = (
     ("floway_capture", str, "", "Folder for traces of what goes through; empty for none."),
@@ -236,7 +277,10 @@ def _finished(found: _Open, *, cut: bool = False) -> Recording:
         if flow.error is not None:
             recording.notes.append(f"no answer: {flow.error.msg}")
         return recording
-    answer = recording.answer = flow_recording.of_response(response, found.chunks)
+    chunks = None if found.received is None else found.received.given
+    answer = recording.answer = flow_recording.of_response(response, chunks)
+    if any(tap is not None and tap.full for tap in (found.sent, found.received)):
+        recording.notes.append("a body was too large to be kept whole")
     if flow.websocket is not None and not cut:
         flow_recording.closed(answer, flow.websocket)
     elif flow.error is not None or cut:
@@ -275,21 +319,17 @@ def _described(meta: str) -> Capture:
     )
 
 
-def _live_capture(flow: http.HTTPFlow) -> Capture:
-    product = re.match(r"([A-Za-z][A-Za-z0-9_.-]*)(?:/v?([0-9][A-Za-z0-9_.+-]*))?", _agent(flow))
+def _live_capture(first: Recording) -> Capture:
+    """An empty capture for the connection on which this request came."""
+    product = _PRODUCT.match(first.header("user-agent"))
     client = re.sub(r"[^a-z0-9]+", "-", product[1].lower()).strip("-") if product else ""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(flow.request.timestamp_start))
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(first.at))
     return Capture(
         client=client or "unknown",
         release=(product[2] or "") if product else "",
-        scenario=f"{LIVE}{stamp}-{flow.id[:8]}",
+        scenario=f"{LIVE}{stamp}-{first.id[:8]}",
         origin=Origin.model_validate({"tool": TOOL, **_here()}),
     )
-
-
-def _agent(flow: http.HTTPFlow) -> str:
-    agent: str = flow.request.headers.get("user-agent", "")
-    return agent
 
 
 def _here() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import cast, get_args
 
@@ -11,7 +12,48 @@ from fingerprints.capture import HttpVersion, RawAnswer, RawMessage, Recording
 
 _VERSIONS = get_args(HttpVersion.__value__)
 
+STREAM_BYTES = 64 * 1024 * 1024
+"""Bytes of one streamed body that are kept for its trace."""
+
 type Stream = Callable[[bytes], bytes | Iterable[bytes]]
+
+
+class Tap:
+    """mitmproxy's ``stream``, which keeps what goes in and what comes out.
+
+    What comes out is decided by what was there before: a callable, or True for all as it is. It
+    raises only what that raises: in mitmproxy's streaming an error leaves the client hanging.
+
+    Attributes:
+        taken: what came in, with its time.
+        given: what went out; the same list where nothing is changed.
+        full: there was more than :data:`STREAM_BYTES`, and the rest is not kept.
+    """
+
+    def __init__(self, before: bool | Stream) -> None:
+        self.taken: list[tuple[float, bytes]] = []
+        self.given = [] if callable(before) else self.taken
+        self.full = False
+        self._before = before
+        self._room = STREAM_BYTES
+
+    def __call__(self, data: bytes) -> bytes | Iterable[bytes]:
+        now = time.time()
+        self._keep(self.taken, now, data)
+        if not callable(self._before):
+            return data
+        out = self._before(data)
+        if not isinstance(out, bytes):
+            out = list(out)
+        self._keep(self.given, now, out if isinstance(out, bytes) else b"".join(out))
+        return out
+
+    def _keep(self, kept: list[tuple[float, bytes]], now: float, data: bytes) -> None:
+        self._room -= len(data)
+        if self._room < 0:
+            self.full = True
+        elif data:
+            kept.append((now, data))
 
 
 def of_request(flow: http.HTTPFlow) -> Recording:

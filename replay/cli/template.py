@@ -15,6 +15,7 @@ EXAMPLES = {
     "client_keys": ['client_keys = ["a-key-of-your-own"]'],
     "forward_hosts": ['forward_hosts = ["api.example.com"]'],
     "profile": ['profile = "NAME"'],
+    "capture": ['capture = ""'],
 }
 """For settings whose default says little."""
 
