@@ -33,6 +33,7 @@ USES_MITMPROXY = {
     "replay.bench.bare": "is itself a script for mitmdump: the bare proxy of the comparison",
     "replay.bench.targets": "makes the certificate of the benchmark's upstream",
     "replay.bench.profiler": "runs mitmdump under the profiler",
+    "replay.record.routing": "is itself a script for mitmdump: everything goes to the sandbox",
 }
 """Modules of replay; in addons the neutral rooms may not."""
 

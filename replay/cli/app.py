@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from replay.cli import learning_commands, report_commands
+from replay.cli import learning_commands, record, report_commands
 
 EXIT_CODES: Final = "Exit codes: 0 done, 1 could not be done, 2 a wrong option or setting."
 
@@ -140,3 +140,4 @@ def version() -> None:
 
 learning_commands.register(app)
 report_commands.register(app)
+app.add_typer(record.record_app, name="record")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer.core
@@ -39,14 +40,21 @@ def commands_table() -> str:
     """All commands with their options and arguments."""
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
-    rows = ["| Command | Option | Default | Meaning |", "|---|---|---|---|"]
+    head = ["| Command | Option | Default | Meaning |", "|---|---|---|---|"]
+    return "\n".join([*head, *_rows("floway", group)])
+
+
+def _rows(before: str, group: typer.core.TyperGroup) -> Iterator[str]:
+    """A group's commands, and those of the groups in it."""
     for name, command in group.commands.items():
-        rows.append(f"| `floway {name}` | | | {_cell(command.help)} |")
+        yield f"| `{before} {name}` | | | {_cell(command.help)} |"
+        if isinstance(command, typer.core.TyperGroup):
+            yield from _rows(f"{before} {name}", command)
+            continue
         for parameter in command.params:
             assert isinstance(parameter, typer.core.TyperOption | typer.core.TyperArgument)
             given, meaning = _given(parameter), _cell(parameter.help)
-            rows.append(f"| | `{_spelled(parameter)}` | {given} | {meaning} |")
-    return "\n".join(rows)
+            yield f"| | `{_spelled(parameter)}` | {given} | {meaning} |"
 
 
 def routes_table() -> str:
