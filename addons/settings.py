@@ -114,6 +114,12 @@ def _profile(value: str) -> str:
     return value
 
 
+def _word(value: str) -> str:
+    if not value.isascii() or (value and not value.isprintable()) or set("();") & set(value):
+        raise ValueError("must be printable ASCII characters without ( ) and ;")
+    return value.strip()
+
+
 def _host(value: str) -> str:
     host = value.strip().lower().rstrip(".")
     if not all(_HOST_LABEL.fullmatch(label) for label in host.split(".")):
@@ -151,14 +157,7 @@ def _folder(value: object) -> object:
 
 
 type _Folder = Annotated[Path | None, BeforeValidator(_folder)]
-def _folder(value: object) -> object:
-    """An absolute path; None for the empty text."""
-    if not isinstance(value, str | Path):
-        return value
-    return Path(value).expanduser().absolute() if str(value) else None
-
-
-type _Folder = Annotated[Path | None, BeforeValidator(_folder)]
+type _Word = Annotated[str, AfterValidator(_word)]
 type _Port = Annotated[int, Field(ge=0, le=65535)]
 type _Name = Annotated[str, AfterValidator(_name)]
 type _Profile = Annotated[str, AfterValidator(_profile)]
@@ -227,6 +226,20 @@ class Settings(BaseSettings):
             "Fingerprint profile to apply: a name (`floway profiles list`) or the path of a .yaml "
             "file; empty takes the provider's own default."
         ),
+    )
+    client_os: _Word = Field(
+        default="",
+        description=(
+            "Operating system and its version, as official clients name it in their user agent "
+            "(Debian 12.0.0); empty: this machine's."
+        ),
+    )
+    client_arch: _Word = Field(
+        default="", description="Processor, likewise (x86_64, arm64); empty: this machine's."
+    )
+    client_terminal: _Word = Field(
+        default="",
+        description="Terminal, likewise (xterm-256color); empty: that of floway's own process.",
     )
     sandbox: bool = Field(
         default=False,
@@ -315,21 +328,6 @@ class Settings(BaseSettings):
             "Bytes of WebSocket messages that an open connection keeps for the debugger; older "
             "ones are dropped once logged. The last message is always kept."
         ),
-    )
-    capture: _Folder = Field(
-        default=None,
-        description="Folder for traces of requests, as they came and as they left; empty: none.",
-    )
-    capture_match: str = Field(
-        default="",
-        description="mitmproxy filter, such as '~u /responses': traces are kept of what matches.",
-    )
-    capture_limit_mb: int = Field(
-        default=256, ge=1, description="Most MiB of such traces; the oldest are removed."
-    )
-    capture_trace: str = Field(
-        default="",
-        description="JSON (or its file) that describes a run, for one trace of all of it.",
     )
     capture: _Folder = Field(
         default=None,

@@ -146,6 +146,8 @@ def test_sizes_have_units() -> None:
         ("sandbox_port", "65536", "at most 65535"),
         ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("profile", "../x", "a profile's name"),
+        ("profile", "none.yaml", "there is no file"),
+        ("client_os", "Debian (12)", "without ( ) and ;"),
     ],
 )
 @pytest.mark.parametrize("layer", ["file", "environment", "option"])

@@ -18,17 +18,25 @@ _NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e]")
 class Environment:
     """Words of the user agent: ``ORIGINATOR/VERSION (OS OS-VERSION; ARCH) TERMINAL``."""
 
-    os_type: str
-    os_version: str
+    os: str
     arch: str
     terminal: str
 
 
-def detect(environ: Mapping[str, str] | None = None) -> Environment:
-    """The words for this process's machine and terminal."""
+def detect(
+    environ: Mapping[str, str] | None = None,
+    *,
+    os_words: str = "",
+    arch: str = "",
+    terminal_word: str = "",
+) -> Environment:
+    """The words for this process's machine and terminal, but for those that are given."""
     environ = os.environ if environ is None else environ
-    os_type, os_version = _operating_system()
-    return Environment(os_type, os_version, _arch(), terminal(environ))
+    return Environment(
+        os_words or " ".join(_operating_system()),
+        arch or _arch(),
+        terminal_word or terminal(environ),
+    )
 
 
 def terminal(environ: Mapping[str, str]) -> str:

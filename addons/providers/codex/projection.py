@@ -92,7 +92,7 @@ def of_identity(identity: Identity, *, installation_id: str, originator: str) ->
 def of_machine(environment: Environment) -> Roles:
     """Roles that describe the machine."""
     return {
-        "os": f"{environment.os_type} {environment.os_version}",
+        "os": environment.os,
         "arch": environment.arch,
         "terminal": environment.terminal,
     }

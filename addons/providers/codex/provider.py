@@ -94,7 +94,12 @@ class CodexProvider:
         self._mint = Mint()
         self._memory = Memory(upstream.url, accounts, store)
         self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
-        self._planner = Planner(upstream, settings.profile, detect())
+        machine = detect(
+            os_words=settings.client_os,
+            arch=settings.client_arch,
+            terminal_word=settings.client_terminal,
+        )
+        self._planner = Planner(upstream, settings.profile, machine)
         rehearse(self._planner, accounts)
         self._sockets = Sockets(
             self._planner,

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from addons.providers.codex import environment
-from addons.providers.codex.environment import detect, terminal, three_parts
+from addons.providers.codex.environment import Environment, detect, terminal, three_parts
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,18 @@ def test_systems(
     monkeypatch.setattr(platform, "version", lambda: "10.0.22631")
     monkeypatch.setattr(platform, "machine", lambda: machine)
     found = detect({"TERM": "xterm"})
-    assert (found.os_type, found.os_version, found.arch, found.terminal) == (*expected, "xterm")
+    name, version, arch = expected
+    assert (found.os, found.arch, found.terminal) == (f"{name} {version}", arch, "xterm")
 
 
 def test_this_machine_has_words_that_a_user_agent_can_hold() -> None:
     found = detect()
-    text = f"({found.os_type} {found.os_version}; {found.arch}) {found.terminal}"
+    text = f"({found.os}; {found.arch}) {found.terminal}"
     assert re.fullmatch(r"\([^;()]+ [^;()]+; [^;()\s]+\) [^()]+", text)
     assert environment.detect() == found
+
+
+def test_words_that_are_given_stand() -> None:
+    found = detect({}, os_words="Mac OS 26.5.0", arch="arm64", terminal_word="iTerm.app/3.6")
+    assert found == Environment("Mac OS 26.5.0", "arm64", "iTerm.app/3.6")
+    assert detect({}, arch="arm64").os == detect({}).os

@@ -48,7 +48,7 @@ def test_a_turn_of_the_root() -> None:
 
 
 def test_every_role_is_one_that_profiles_may_name() -> None:
-    named = {**roles(), **of_machine(Environment("a", "b", "c", "d"))}
+    named = {**roles(), **of_machine(Environment("a b", "c", "d"))}
     assert named.keys() <= ROLES.keys()
 
 
@@ -100,7 +100,7 @@ def test_an_official_caller_speaks_for_itself() -> None:
 
 
 def test_the_machine() -> None:
-    assert of_machine(Environment("Debian", "12.0.0", "x86_64", "unknown")) == {
+    assert of_machine(Environment("Debian 12.0.0", "x86_64", "unknown")) == {
         "os": "Debian 12.0.0",
         "arch": "x86_64",
         "terminal": "unknown",
