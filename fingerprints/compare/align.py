@@ -43,7 +43,7 @@ def align(
 
 
 def _by_kind(unit: Unit) -> Hashable:
-    return (*unit.place, unit.kind)
+    return (*unit.place, unit.kind, unit.query)
 
 
 def _by_place(unit: Unit) -> Hashable:

@@ -98,6 +98,11 @@ class Unit:
         return " ".join(dict.fromkeys(found))
 
     @property
+    def query(self) -> str:
+        """What follows the path; "" for a message."""
+        return self.exchange.path.partition("?")[2] if self.message is None else ""
+
+    @cached_property
     def place(self) -> tuple[str, ...]:
         """What two units must share to be compared in any case."""
         path = self.exchange.path.partition("?")[0]

@@ -2,40 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fingerprints.compare.facts import Container, Facts, Unit, Value
+from fingerprints.compare.facts import Container, Facts, Unit, Value, units
 from fingerprints.compare.shape import Pattern, pattern
 from fingerprints.matchers import json_type
+from fingerprints.roles import Json
+from fingerprints.trace import Conditions, Trace
 
 type OrderKey = tuple[Any, ...]
 
 
 @dataclass(slots=True)
-class Orders:
-    """Orders seen in the goldens, over all requests of a kind: what is random shows soon."""
+class Habits:
+    """What is seen over all requests of a kind, in all recordings: random orders show soon, and
+    other recordings show what one golden cannot."""
 
-    seen: dict[OrderKey, set[tuple[str, ...]]] = field(default_factory=dict)
+    _orders: dict[OrderKey, set[tuple[str, ...]]] = field(default_factory=dict)
     _groups: dict[OrderKey, list[frozenset[str]]] = field(default_factory=dict)
+    _values: dict[OrderKey, dict[tuple[type, Json], Json]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, traces: Iterable[Trace]) -> Habits:
+        """What these recordings show."""
+        habits = cls()
+        for trace in traces:
+            for unit in units(trace):
+                facts = unit.facts()
+                habits.learn(unit, facts)
+                habits._learn_values(trace.conditions, unit, facts)
+        return habits
 
     def learn(self, unit: Unit, facts: Facts) -> None:
+        """The orders of a golden."""
         for path, names in facts.orders.items():
             if len(names) > 1:
-                self.seen.setdefault(self._key(unit, facts, path), set()).add(names)
+                key = self._key(unit, facts, path)
+                seen = self._orders.setdefault(key, set())
+                if names not in seen:
+                    seen.add(names)
+                    self._groups.pop(key, None)
+
+    def _learn_values(self, conditions: Conditions, unit: Unit, facts: Facts) -> None:
+        for path, value in facts.values.items():
+            if not isinstance(value, Container):
+                known = self._values.setdefault(_place(conditions, unit, path), {})
+                if len(known) < _VALUES:
+                    known[(type(value), value)] = value
 
     def groups(self, unit: Unit, facts: Facts, path: str) -> list[frozenset[str]]:
         """Names whose order among each other is random, in groups."""
         key = self._key(unit, facts, path)
         if key not in self._groups:
-            self._groups[key] = _groups(self.seen.get(key, ()))
+            self._groups[key] = _groups(self._orders.get(key, ()))
         return self._groups[key]
+
+    def elsewhere(self, conditions: Conditions, unit: Unit, path: str) -> list[Json]:
+        """Values that recordings under the same conditions have there."""
+        return list(self._values.get(_place(conditions, unit, path), {}).values())
 
     def _key(self, unit: Unit, facts: Facts, path: str) -> OrderKey:
         # Items of a list at the same index may be of different kinds.
         told = facts.values.get(f"{path}.type") if "[" in path else None
         return (*unit.place, unit.kind, path, told if isinstance(told, str) else "")
+
+
+_VALUES = 16
+_INDEX = re.compile(r"\[\+?\d+\]")
+
+
+def _place(conditions: Conditions, unit: Unit, path: str) -> OrderKey:
+    alike = (conditions.model, conditions.sign_in, conditions.surface)
+    return (*alike, *unit.place, unit.kind, _INDEX.sub("[]", path))
 
 
 def _groups(orders: Iterable[tuple[str, ...]]) -> list[frozenset[str]]:
@@ -59,9 +100,11 @@ class Noise:
     Attributes:
         facts: of the goldens that have this request; the first one is what items of lists are
             numbered by.
+        elsewhere: values that other recordings have at a path; asked where there is one golden.
     """
 
     facts: Sequence[Facts]
+    elsewhere: Callable[[str], list[Json]] = lambda _path: []
     _patterns: dict[str, Pattern] = field(default_factory=dict)
 
     @property
@@ -99,6 +142,8 @@ class Noise:
         found = self._patterns.get(path)
         if found is None:
             plain = [value for value in self.values(path) if not isinstance(value, Container)]
+            if len(plain) == 1 and len(more := self.elsewhere(path)) > 1:
+                plain += more
             found = self._patterns[path] = pattern(plain)
         return found
 

@@ -13,7 +13,7 @@ from fingerprints.compare.allowances import (
     excuse_value,
 )
 from fingerprints.compare.facts import Container, Facts, Unit, Value, layer_of
-from fingerprints.compare.noise import Noise, Orders, type_of
+from fingerprints.compare.noise import Habits, Noise, type_of
 from fingerprints.compare.shape import Pattern, covering, spelled
 from fingerprints.difference import Change, Difference, Layer, moved, shorten
 from fingerprints.matchers import as_text
@@ -65,7 +65,7 @@ class PairComparison:
         noise: of the goldens.
         unit: the golden's unit, for its kind.
         facts: the candidate's, with items numbered as in the first golden.
-        orders: orders that the goldens show.
+        habits: what is seen over all recordings.
         content: paths of what the caller brings: only the JSON type is compared.
         allowances: rules that a person gave.
     """
@@ -76,14 +76,14 @@ class PairComparison:
         unit: Unit,
         facts: Facts,
         *,
-        orders: Orders,
+        habits: Habits,
         content: Sequence[str] = (),
         allowances: Sequence[Allowance] = (),
     ) -> None:
         self.noise = noise
         self.unit = unit
         self.facts = facts
-        self._orders = orders
+        self._habits = habits
         self._content = tuple(content)
         self._allowances = allowances
         self.result = PairDifferences()
@@ -189,7 +189,7 @@ class PairComparison:
             common = set(ours) & set(theirs)
             expected = [name for name in ours if name in common]
             actual = [name for name in theirs if name in common]
-            groups = self._orders.groups(self.unit, self.noise.reference, path)
+            groups = self._habits.groups(self.unit, self.noise.reference, path)
             is_header = path == "header:"
             if expected == actual or (groups and not is_header and path != "query:"):
                 continue

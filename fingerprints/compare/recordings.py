@@ -9,9 +9,10 @@ from fingerprints.compare.align import Nearest, align, nearest
 from fingerprints.compare.allowances import SOMETIMES, UNEQUAL, Allowance, excuse
 from fingerprints.compare.equalities import Broken, broken, spots
 from fingerprints.compare.facts import Facts, Unit, units
-from fingerprints.compare.noise import Noise, Orders
+from fingerprints.compare.noise import Habits, Noise
 from fingerprints.compare.pairs import NOTHING, PairComparison, PairDifferences, Row
 from fingerprints.difference import Change, Difference, Layer, moved, shorten
+from fingerprints.roles import Json
 from fingerprints.trace import Trace
 
 
@@ -74,6 +75,7 @@ def compare(
     goldens: Sequence[Trace],
     candidate: Trace,
     *,
+    habits: Habits | None = None,
     content: Sequence[str] = (),
     allowances: Sequence[Allowance] = (),
     side_by_side: bool = False,
@@ -83,13 +85,17 @@ def compare(
     Args:
         goldens: at least one; noise is learned from two or more. From one only, ids, times and
             placeholders are taken to vary within their kind.
+        habits: of other recordings by the same client; they show which orders are random, and
+            which values vary where there is one golden only. Learns from the goldens.
         content: paths of what the caller brings (``body:input``): only the JSON type is compared.
         allowances: rules that a person gave.
         side_by_side: fill :attr:`Pair.rows`.
     """
     if not goldens:
         raise ValueError("at least one golden recording is needed")
-    return _Comparison(goldens, candidate, tuple(content), tuple(allowances), side_by_side).run()
+    return _Comparison(
+        goldens, candidate, habits or Habits(), tuple(content), tuple(allowances), side_by_side
+    ).run()
 
 
 class _Comparison:
@@ -97,6 +103,7 @@ class _Comparison:
         self,
         goldens: Sequence[Trace],
         candidate: Trace,
+        habits: Habits,
         content: tuple[str, ...],
         allowances: tuple[Allowance, ...],
         side_by_side: bool,
@@ -108,7 +115,8 @@ class _Comparison:
         self.slots = slots([units(golden) for golden in goldens])
         self.candidate = units(candidate)
         self._facts: dict[int, Facts] = {}
-        self._orders = Orders()
+        self._habits = habits
+        self._conditions = goldens[0].conditions
 
     def run(self) -> Comparison:
         noises = [self._noise(slot) for slot in self.slots]
@@ -140,9 +148,13 @@ class _Comparison:
             if unit is not None:
                 facts = unit.facts(None if unit is slot.first else slot.first)
                 self._facts[id(unit)] = facts
-                self._orders.learn(unit, facts)
+                self._habits.learn(unit, facts)
                 found.append(facts)
-        return Noise(found)
+
+        def elsewhere(path: str) -> list[Json]:
+            return self._habits.elsewhere(self._conditions, slot.first, path)
+
+        return Noise(found, elsewhere)
 
     def _repeats_vary(self, unit: Unit) -> bool:
         """Whether the goldens differ in how often they send this kind of request."""
@@ -163,7 +175,7 @@ class _Comparison:
             noise,
             golden,
             facts,
-            orders=self._orders,
+            habits=self._habits,
             content=self._content,
             allowances=self._allowances,
         )

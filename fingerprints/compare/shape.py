@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 
 from fingerprints.matchers import (
     AnyOf,
@@ -41,11 +42,12 @@ _VARIABLE = re.compile(
     r"""
       (?P<numbered>⟨[a-z]+:\d+⟩)
     | (?P<digest>⟨(?:text|binary):\d+:[0-9a-f]+⟩)
-    | (?P<uuid>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b)
+    | (?P<uuid>(?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
+        (?![0-9A-Za-z]))
     | (?P<stamp>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)
     | (?P<random>(?<![A-Za-z0-9])(?=[A-Za-z0-9+/_]*\d)(?=[A-Za-z0-9+/_]*[A-Za-z])
         [A-Za-z0-9+/_]{20,}={0,2})
-    | (?P<milliseconds>\b1\d{12}\b)
+    | (?P<milliseconds>(?<!\d)1\d{12}(?!\d))
     """,
     re.VERBOSE,
 )
@@ -91,7 +93,8 @@ class Pattern:
     """What the goldens say of a value.
 
     Attributes:
-        op: ``const``, ``shape``, ``time_ms``, ``int``, ``number``, ``bool``, ``text``, ``types``.
+        op: ``const``, ``shape``, ``time_ms``, ``seconds``, ``int``, ``number``, ``bool``, ``text``,
+            ``types``.
         detail: the constant, the shape, or the JSON types.
     """
 
@@ -108,11 +111,11 @@ class Pattern:
             case "time_ms":
                 return _is_int(value) and value in _MILLISECONDS
             case "seconds":
-                return isinstance(value, float) and int(value) in _SECONDS
+                return _is_number(value) and int(value) in _SECONDS
             case "int":
                 return _is_int(value)
             case "number":
-                return isinstance(value, int | float) and not isinstance(value, bool)
+                return _is_number(value)
             case "bool":
                 return isinstance(value, bool)
             case "text":
@@ -150,7 +153,8 @@ def pattern(values: Sequence[Json]) -> Pattern:
         return Pattern("shape", shapes.pop()) if len(shapes) == 1 else Pattern("text")
     if types == ["int"]:
         times = all(value in _MILLISECONDS for value in values)
-        return Pattern("time_ms" if times else "int")
+        seconds = all(value in _SECONDS for value in values)
+        return Pattern("time_ms" if times else "seconds" if seconds else "int")
     if types == ["number"]:
         seconds = all(int(value) in _SECONDS for value in values)  # type: ignore[arg-type]
         return Pattern("seconds" if seconds else "number")
@@ -168,12 +172,16 @@ def _of_one(value: Json) -> Pattern:
         return Pattern("shape", found) if found != value else Pattern("const", value)
     if _is_int(value) and value in _MILLISECONDS:
         return Pattern("time_ms")
-    if isinstance(value, float) and int(value) in _SECONDS:
+    if _is_number(value) and int(value) in _SECONDS:
         return Pattern("seconds")
     return Pattern("const", value)
 
 
-def _is_int(value: Json) -> bool:
+def _is_number(value: Json) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_int(value: Json) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fingerprints.compare.allowances import Allowance, AllowanceError, parse
+from fingerprints.compare.noise import Habits
 from fingerprints.compare.recordings import compare
 from fingerprints.trace import Trace
 from replay import recordings
@@ -47,10 +48,14 @@ def diff(chosen: Diff) -> None:
     report.unreadable = reports.unreadable([*golden_problems, *problems])
     started = time.perf_counter()
     runs = set()
+    # Of one scenario only, goldens say all there is to say themselves.
+    names = {scenario(golden) for golden in goldens}
+    habits = Habits.of(goldens) if len(names) > 1 else None
     for candidate, group in paired(goldens, candidates):
         comparison = compare(
             group,
             candidate,
+            habits=habits,
             content=chosen.content,
             allowances=allowances,
             side_by_side=bool(chosen.reports),
@@ -90,13 +95,14 @@ def paired(
     Raises:
         CommandFailed: a candidate has no golden.
     """
-    if len(candidates) == 1 and len({scenario(golden) for golden in goldens}) == 1:
+    names = {scenario(golden) for golden in goldens}
+    if len(candidates) == 1 and len(names) == 1:
         yield candidates[0], list(goldens)
         return
     for candidate in candidates:
         group = [golden for golden in goldens if scenario(golden) == scenario(candidate)]
         if not group:
-            known = ", ".join(sorted({scenario(golden) for golden in goldens})[:10])
+            known = ", ".join(sorted(names)[:10])
             raise CommandFailed(
                 f"{candidate.name}: no golden recording of scenario {scenario(candidate)!r}; "
                 f"there are {known or 'none'}. Compare two files to leave names aside",

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from fingerprints.compare.allowances import parse
+from fingerprints.compare.noise import Habits
 from fingerprints.compare.recordings import Comparison, compare
 from fingerprints.difference import Change, Difference, Layer
-from fingerprints.trace import Trace
+from fingerprints.trace import Conditions, Trace
 from tests.fingerprints.made_traces import (
     Run,
     changed,
@@ -354,3 +355,24 @@ def test_side_by_side() -> None:
 def test_at_least_one_golden() -> None:
     with pytest.raises(ValueError, match="at least one"):
         compare([], GOOD)
+
+
+def test_other_recordings_show_what_one_golden_cannot() -> None:
+    scenario = [Run(run).trace().model_copy(update={"scenario": "other"}) for run in (20, 21, 22)]
+    data = body(GOOD) | {"cache_key": "text"}
+    for run in range(4, 9):
+        habits = Habits.of(scenario)
+        assert compare(GOLDENS[:1], Run(run).trace(), habits=habits).differences == []
+        wrong = compare(GOLDENS[:1], with_body(GOOD, TURN, data), habits=habits)
+        assert [each.path for each in wrong.differences] == ["body:cache_key"]
+
+
+def test_other_recordings_under_other_conditions_show_no_values() -> None:
+    data = body(GOOD) | {"model": "gpt-6"}
+    candidate = with_body(GOOD, TURN, data)
+    other = with_body(Run(20).trace(), TURN, data)
+    elsewhere = other.model_copy(update={"conditions": Conditions(model="gpt-6")})
+    assert compare(GOLDENS[:1], candidate, habits=Habits.of([elsewhere])).differences
+    goldens = [Run(21).trace(), other]
+    paths = compare(GOLDENS[:1], candidate, habits=Habits.of(goldens)).differences
+    assert "body:model" not in {each.path for each in paths}
