@@ -13,7 +13,7 @@ from typing import Any
 
 from fingerprints.difference import moved
 from fingerprints.json_values import as_text
-from fingerprints.matchers import JsonText, Nested, describe
+from fingerprints.matchers import Enum, JsonText, Nested, describe
 from fingerprints.profile import Document, Entry, Form, Profile, Transport
 
 RELEASE_WIDE = "release"
@@ -285,7 +285,10 @@ def _entry(path: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Fo
 def _value(entry: Entry) -> str:
     if isinstance(entry.value, JsonText | Nested):
         return "JSON text" if isinstance(entry.value, JsonText) else "an object"
-    text = describe(entry.value)
+    value = entry.value
+    if isinstance(value, Enum):
+        value = Enum(values=tuple(sorted(value.values, key=as_text)))
+    text = describe(value)
     return text if entry.equal else f"{text}, equal to nothing"
 
 

@@ -205,10 +205,17 @@ def _requests(
     ):
         name = lists.header_list.get((kind, transport))
         random = headers[name].random if name is not None else ()
+        family = [
+            sample
+            for (other, over), samples in by_form.items()
+            if over == transport and lists.header_list.get((other, over)) == name is not None
+            for sample in samples
+        ]
         out.setdefault(kind, {})[transport] = form_of(
             kind,
             transport,
             by_form[kind, transport],
+            family,
             lists,
             random,
             vocabulary,

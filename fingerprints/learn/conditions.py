@@ -118,8 +118,31 @@ def _fits(
         has=(guard[0],) if guard and guard[1] else (),
         lacks=(guard[0],) if guard and not guard[1] else (),
     )
-    holds = all(condition.meets(case) == there for case, there in zip(cases, present, strict=True))
-    return condition if holds else None
+    if not _holds(condition, present, cases):
+        return None
+    return _extended(condition, present, cases)
+
+
+def _holds(condition: Condition, present: Sequence[bool], cases: Sequence[Case]) -> bool:
+    return all(condition.meets(case) == there for case, there in zip(cases, present, strict=True))
+
+
+def _extended(condition: Condition, present: Sequence[bool], cases: Sequence[Case]) -> Condition:
+    """The condition with every value that no recording contradicts: a sub-agent's compaction was
+    never recorded, so its turns do not say that compactions have no parent."""
+    if not (condition.has or condition.lacks or len(condition.traits) > 1):
+        return condition
+    for name, values in condition.traits:
+        kept = list(values)
+        for value in sorted({case.trait(name) for case in cases} - set(values)):
+            traits = tuple(
+                (key, tuple(sorted([*kept, value])) if key == name else old)
+                for key, old in condition.traits
+            )
+            wider = Condition(traits, condition.has, condition.lacks)
+            if _holds(wider, present, cases):
+                condition, kept = wider, [*kept, value]
+    return condition
 
 
 def _values(name: str, cases: Sequence[Case]) -> tuple[str, ...]:

@@ -225,16 +225,24 @@ class _Learner:
             if part.condition == Condition():
                 out.append((part, whole))
                 continue
-            inside = [
-                flag and part.condition.meets(case)
-                for flag, case in zip(present, self.cases, strict=True)
-            ]
-            own = explain(inside, self.cases, guards)
-            if not own.always:
-                own = Explained(False, both(whole.condition, part.condition))
+            own = self._own(part, whole, present, guards)
             out.append((part, own))
         self._judge(key, seen, parts)
         return out
+
+    def _own(
+        self, part: Part, whole: Explained, present: Sequence[bool], guards: Sequence[str]
+    ) -> Explained:
+        """The presence of one of several parts."""
+        joined = both(whole.condition, part.condition)
+        if whole.always:
+            return Explained(True, joined)
+        inside = [
+            flag and part.condition.meets(case)
+            for flag, case in zip(present, self.cases, strict=True)
+        ]
+        own = explain(inside, self.cases, guards)
+        return own if own.always else Explained(False, joined)
 
     def _presence(self, key: str, seen: Seen, role: str | None, guards: Sequence[str]) -> Explained:
         there = {index for index, _, _ in seen}
@@ -286,15 +294,18 @@ class _Learner:
         if not seen:
             return None
         when = dict(condition.as_data())
+        # What floway does not build it can only pass on: a request without it must be possible.
+        passed_on = part.unexplained and not self.listed.built and part.default is None
+        always = explained.always and not passed_on
         entry = Entry(
             name=_spelling(seen),
             value=part.matcher,
             role=part.role,
             equal=part.equal,
             default=part.default,
-            presence=Presence.ALWAYS if explained.always else Presence.SOMETIMES,
+            presence=Presence.ALWAYS if always else Presence.SOMETIMES,
             when=When.model_validate(when),
-            reason=part.reason or self._reason(key, explained),
+            reason=part.reason or self._reason(key, explained, passed_on=passed_on),
         )
         recordings = tuple(sorted({instance.sample.recording for instance, _ in seen}))
         every = {instance.sample.recording for instance in self.listed.instances}
@@ -319,10 +330,10 @@ class _Learner:
                     break
         return out
 
-    def _reason(self, key: str, explained: Explained) -> str:
+    def _reason(self, key: str, explained: Explained, *, passed_on: bool) -> str:
         """What the recordings say of a field that is there sometimes."""
         if explained.always:
-            return ""
+            return "in every recording, from a source that is not known" if passed_on else ""
         if self._given(key):
             return "as the upstream gave it"
         there = {index for index, _, _ in self._seen(key)}

@@ -12,7 +12,11 @@ nothing in some of them.
                 entry), and the members to change
 ``add``         entries that no recording shows: ``to`` (``headers.LIST``,
                 ``documents.DOCUMENT``), ``after`` or ``before`` a name, and the ``entry``; where
-                a recording shows the field, it wins
+                a recording shows the field, it wins, unless the entry stands ``beside`` it
+``documents``   documents that no recording shows
+``items``       rules of items that no recording shows
+``order``       two entries that no recording shows together: ``in`` a list, ``first`` stands
+                before ``then``
 ``shapes``      shapes that no recording shows
 ``models``      rules of models that no recording and no catalogue names; before the last rule
 ``never``       ``headers`` and ``members`` that are never sent
@@ -53,7 +57,16 @@ class Addition(_Part):
     to: str
     after: str = ""
     before: str = ""
+    beside: bool = False
     entry: dict[str, Any]
+
+
+class Sequel(_Part):
+    """Two entries of a list in their order."""
+
+    in_: str = Field(alias="in")
+    first: str
+    then: str
 
 
 class Names(_Part):
@@ -70,6 +83,9 @@ class Overlay(_Part):
     accepted: dict[str, str] = Field(default_factory=dict)
     set: tuple[Change, ...] = ()
     add: tuple[Addition, ...] = ()
+    order: tuple[Sequel, ...] = ()
+    documents: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    items: tuple[dict[str, Any], ...] = ()
     shapes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     models: tuple[dict[str, Any], ...] = ()
     never: Names = Names()
@@ -149,10 +165,16 @@ class _Applied:
     def run(self, overlay: Overlay) -> None:
         for name, shape in overlay.shapes.items():
             self.data["shapes"].setdefault(name, shape)
-        for addition in overlay.add:
-            self._add(addition)
+        for name, document in overlay.documents.items():
+            self.data["documents"].setdefault(name, document)
+        for rule in overlay.items:
+            self._item(rule)
         for change in overlay.set:
             self._set(change)
+        for addition in overlay.add:
+            self._add(addition)
+        for sequel in overlay.order:
+            self._order(sequel)
         for pattern, reason in overlay.reasons.items():
             self._reason(pattern, reason)
         self._rest(overlay)
@@ -182,7 +204,10 @@ class _Applied:
             if not fnmatch.fnmatchcase(path, addition.to):
                 continue
             names = [entry["name"] for entry in entries]
-            if name in names or not self._knows(addition.entry):
+            alike = [old for old in entries if old["name"] == name]
+            if any(addition.beside is False or _same(old, addition.entry) for old in alike):
+                continue
+            if not self._knows(addition.entry):
                 continue
             place = _place(names, addition)
             if place is not None:
@@ -190,6 +215,31 @@ class _Applied:
                 used = True
         if not used:
             self.idle.append(f"add: {addition.to}.{name}")
+
+    def _item(self, rule: Data) -> None:
+        """A rule for items; where a recording shows such an item, it wins."""
+        rules = self.data.setdefault("items", [])
+        known = any(
+            old["type"] == rule["type"]
+            and (not old.get("role") or set(_many(rule.get("role", ()))) <= set(_many(old["role"])))
+            for old in rules
+        )
+        if known or rule["document"] not in self.data["documents"]:
+            self.idle.append(f"items: {rule['type']}")
+        else:
+            rules.append(rule)
+
+    def _order(self, sequel: Sequel) -> None:
+        used = False
+        for path, entries in self._lists():
+            names = [entry["name"] for entry in entries]
+            if fnmatch.fnmatchcase(path, sequel.in_) and {sequel.first, sequel.then} <= {*names}:
+                used = True
+                place, target = names.index(sequel.first), names.index(sequel.then)
+                if place > target:
+                    entries.insert(target, entries.pop(place))
+        if not used:
+            self.idle.append(f"order: {sequel.in_}: {sequel.first}, {sequel.then}")
 
     def _knows(self, entry: Data) -> bool:
         """Whether the release has the kinds and shapes that the entry's conditions name."""
@@ -244,6 +294,10 @@ def _place(names: Sequence[str], addition: Addition) -> int | None:
     if addition.before:
         return names.index(addition.before) if addition.before in names else None
     return len(names)
+
+
+def _same(one: Data, other: Data) -> bool:
+    return bool(one["value"] == other["value"])
 
 
 def _many(value: Any) -> list[Any]:

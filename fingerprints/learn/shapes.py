@@ -165,26 +165,33 @@ def form_of(
     kind: str,
     transport: str,
     samples: Sequence[Sample],
+    family: Sequence[Sample],
     lists: Lists,
     random: Sequence[Sequence[str]],
     vocabulary: Vocabulary,
     release: str,
 ) -> Form:
-    """The form of a kind over a transport."""
+    """The form of a kind over a transport.
+
+    Args:
+        samples: of this kind.
+        family: those and the ones of kinds at the same place: what one of them says of paths,
+            versions and compression holds for all.
+    """
     first = samples[0]
     key = (kind, transport)
     marks = marks_of(kind, samples, vocabulary)
     if first.method is None:
         return Form(body=lists.body[key], marks=marks)
-    versions = {each.http for each in samples}
+    versions = {each.http for each in family}
     return Form(
         method=first.method,
-        path=_paths(samples, release),
+        path=_paths(family, release),
         http=tuple(version for version in HTTP_VERSIONS if version in versions),
         headers=lists.header_list[key],
         unordered=tuple(tuple(group) for group in random),
         body=lists.body.get(key, ""),
-        encodings=_encodings(samples),
+        encodings=_encodings(family),
         marks=marks,
     )
 

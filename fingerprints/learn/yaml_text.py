@@ -12,7 +12,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from fingerprints.profile import Profile
 
-WIDTH = 100
+WIDTH = 160
 """Characters of a line; longer entries take one line for each part."""
 
 
@@ -37,7 +37,7 @@ def render(profile: Profile, heading: Sequence[str] = ()) -> str:
 
 def _block(value: Any, key: str, depth: int) -> Any:
     """Nested data; what fits into a line is written in one."""
-    if not isinstance(value, dict | list) or not value:
+    if not isinstance(value, dict | list) or not value or (key == "evidence" and depth > 2):
         return _flow(value, key)
     if depth >= _DEPTH.get(key, 1) and _length(value) + 2 * depth + 6 <= WIDTH:
         return _flow(value, key)

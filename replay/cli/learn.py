@@ -73,8 +73,12 @@ def learn(chosen: Learn) -> None:
 
 
 def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(width=160, highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    return (
+        console
+        if console.is_terminal
+        else Console(width=160, highlight=False, soft_wrap=True, emoji=False)
+    )
 
 
 def _write(file: Path, text: str) -> None:

@@ -213,5 +213,5 @@ def _known(only: str, profiles: Sequence[Profile]) -> None:
 
 
 def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(width=1000, highlight=False)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    return console if console.is_terminal else Console(width=1000, highlight=False, emoji=False)
