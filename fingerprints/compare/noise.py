@@ -67,7 +67,10 @@ class Habits:
     def _key(self, unit: Unit, facts: Facts, path: str) -> OrderKey:
         # Items of a list at the same index may be of different kinds.
         told = facts.values.get(f"{path}.type") if "[" in path else None
-        return (*unit.place, unit.kind, path, told if isinstance(told, str) else "")
+        # What is inside a body has one order in all kinds of a request; the more of them are seen,
+        # the sooner a random order shows.
+        kind = unit.kind if path in ("body:", "header:") else ""
+        return (*unit.place, kind, path, told if isinstance(told, str) else "")
 
 
 _VALUES = 16

@@ -47,6 +47,7 @@ _VARIABLE = re.compile(
     | (?P<stamp>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)
     | (?P<random>(?<![A-Za-z0-9])(?=[A-Za-z0-9+/_]*\d)(?=[A-Za-z0-9+/_]*[A-Za-z])
         [A-Za-z0-9+/_]{20,}={0,2})
+    | (?P<padded>(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{20,}={1,2})
     | (?P<milliseconds>(?<!\d)1\d{12}(?!\d))
     """,
     re.VERBOSE,
@@ -68,7 +69,7 @@ def _kind(match: re.Match[str]) -> str:
             return f"‹uuid {int(text[14], 16)}›"
         case "stamp":
             return "‹time›"
-        case "random":
+        case "random" | "padded":
             return f"‹token of {len(text)}›"
         case _:
             return "‹time_ms›"

@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command(epilog=EXIT_CODES)(check)
     app.command(epilog=EXIT_CODES)(diff)
+    app.command(epilog=EXIT_CODES)(regress)
 
 
 def check(
@@ -109,6 +110,53 @@ def diff(
         more=more or (),
         allow=allow or (),
         content=content or (),
+        reports=report or (),
+        everything=everything,
+        quiet=quiet,
+    )
+    run(chosen)
+
+
+def regress(
+    traces: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Recordings; by default those that floway has."),
+    ] = None,
+    profile: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Profile or its file; own: the one of the release that a recording names.",
+        ),
+    ] = "own",
+    expressions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-k",
+            metavar="EXPR",
+            help="Only recordings with this in their name; not, and, or are understood.",
+        ),
+    ] = None,
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online/--offline",
+            help="Send the recorded requests through a floway as well, and check what comes out.",
+        ),
+    ] = True,
+    report: Reports = None,
+    everything: Everything = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check all recorded traffic: against profiles, against other runs, and through a floway."""
+    from replay.cli.regress import Regress
+    from replay.cli.regress import regress as run
+
+    chosen = Regress(
+        traces=traces or (),
+        profile=profile,
+        expressions=expressions or (),
+        online=online,
         reports=report or (),
         everything=everything,
         quiet=quiet,

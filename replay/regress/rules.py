@@ -1,0 +1,20 @@
+"""What may differ between two recordings of the official client, though nothing in the recordings
+shows it: what happened in the run, not what the client is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fingerprints.compare.allowances import parse
+
+RACES: Final = {
+    "body:events*=any": "analytics are collected while other things happen: how many, and which",
+    "body:events*=presence: sometimes": "likewise",
+    "body:events*=order: free": "likewise",
+    "body:events*=equal: false": "likewise",
+    "body:input*].output*=any": "what a tool printed, with its time",
+    "request=presence: sometimes": "side calls are made at their own times",
+}
+"""Rule to reason."""
+
+ALLOWANCES = tuple(parse(rule) for rule in RACES)
