@@ -107,14 +107,23 @@ def signature(body: Json) -> Signature:
     before = [_canonical(item) for item in items[: end - 1] if not _is_tools(item)] if end else []
     prompt = _instructions(body)
     has_prompt = bool(prompt or before)
-    users = [item for item in items if _is_user(item)]
-    turns, last = len(users), users[-1] if users else None
+    turns = runs = 0
+    last: Any = None
+    running = False
+    for item in items:
+        user = _is_user(item)
+        if user:
+            turns, last = turns + 1, item
+            if not running:
+                runs, opening = runs + 1, item
+        running = user
+    # A message that continues another one does not say how many turns there were.
+    known = runs and not body.get("previous_response_id")
     return Signature(
         prompt=ids.digest("prompt", prompt, _dump(before)).hex() if has_prompt else "",
         opening=ids.digest("opening", _dump(_canonical(items[end - 1]))).hex() if end else "",
         turn=ids.digest("turn", str(turns), _dump(_canonical(last))).hex() if turns else "",
-        # A message that continues another one does not say how many turns there were.
-        opener="" if body.get("previous_response_id") else _last_turn_key(items),
+        opener=_turn_key(runs, opening) if known else "",
         tools=bool(body.get("tools")) or any(_is_tools(item) for item in items[:2]),
     )
 
@@ -136,17 +145,6 @@ def turn_keys(items: Sequence[Any]) -> list[str]:
         running = user
         keys.append(key)
     return keys
-
-
-def _last_turn_key(items: Sequence[Any]) -> str:
-    """The last of :func:`turn_keys`, without the others' digests; "" where no one asks."""
-    runs, opening, running = 0, None, False
-    for item in items:
-        user = _is_user(item)
-        if user and not running:
-            runs, opening = runs + 1, item
-        running = user
-    return _turn_key(runs, opening) if runs else ""
 
 
 def _turn_key(number: int, opening: Any) -> str:
@@ -175,7 +173,7 @@ def _kind(item: Any) -> str:
 
 
 def _is_user(item: Any) -> bool:
-    if isinstance(item, dict):  # the role first: it tells most items apart
+    if type(item) is dict:  # the role first: it tells most items apart
         return item.get("role") == "user" and item.get("type", "message") == "message"
     return isinstance(item, str)
 

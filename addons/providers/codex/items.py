@@ -98,7 +98,7 @@ class Writer:
         self._forms = forms
         self._thread = thread_id
         self._made_at = int(ids.minted_at(thread_id) * 1000)
-        self._digest = hashlib.sha256(f"{place}\0{thread_id}\0".encode())
+        self._salt = f"{place}\0{thread_id}\0".encode()
         self._seen: dict[str, int] = {}
 
     def item(self, item: Any, index: int, turn: str) -> Json:
@@ -134,36 +134,44 @@ class Writer:
 
     def write(self, item: Json, form: ItemForm, turn: str) -> Json:
         """An item in a form: its own id where that is of the form, and a new one else."""
-        own = item.get("id")
-        content = {name: item[name] for name in item if name not in _IDENTITY}
-        if form.metadata:
-            content.pop(form.metadata, None)
+        content = item
+        if "id" in item or "status" in item or form.metadata in item:
+            left = (*_IDENTITY, form.metadata)
+            content = {name: value for name, value in item.items() if name not in left}
         digest = self._named(content)
-        identity: Json = {}
         made_at = self._made_at + (int(digest[28:30], 16) & _SPREAD)
+        made: Json = {}
         if form.prefix:
-            known = _is_known(own, form.prefix)
-            identity["id"] = own if known else self._id(form, digest, made_at)
+            own = item.get("id")
+            made["id"] = own if _is_known(own, form.prefix) else self._id(form, digest, made_at)
         if "status" in item and "status" in form.order:
-            identity["status"] = item["status"]
+            made["status"] = item["status"]
         if form.metadata:
             given = item.get(form.metadata)
-            identity[form.metadata] = given or _metadata(form, content, turn, made_at, digest)
+            made[form.metadata] = given or _metadata(form, content, turn, made_at, digest)
         for name, value in form.fixed:
-            content.setdefault(name, value)
-        merged = content | identity
-        return {name: merged[name] for name in form.order if name in merged} | merged
+            if name not in content:
+                made[name] = value
+        ordered: Json = {}
+        for name in form.order:
+            if name in content:
+                ordered[name] = content[name]
+            elif name in made:
+                ordered[name] = made[name]
+        if len(ordered) < len(content) + len(made):
+            for name in content:
+                if name not in ordered:
+                    ordered[name] = content[name]
+        return ordered
 
     def _named(self, content: Json) -> str:
         """Digest of an item in hex; a different one for each of several equal items."""
-        named = self._digest.copy()
-        named.update(dump(content))
-        key = named.hexdigest()
+        text = self._salt + dump(content)
+        key = hashlib.sha256(text).hexdigest()
         seen = self._seen.get(key, 0) + 1
         self._seen[key] = seen
         if seen > 1:
-            named.update(b"\0%d" % seen)
-            return named.hexdigest()
+            return hashlib.sha256(b"%b\0%d" % (text, seen)).hexdigest()
         return key
 
     def _id(self, form: ItemForm, digest: str, made_at: int) -> str:
