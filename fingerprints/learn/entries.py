@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fingerprints.learn.conditions import TRAITS, Case, Condition, Explained, both, explain
 from fingerprints.learn.lists import FieldList, Instance
@@ -14,6 +14,7 @@ from fingerprints.learn.samples import Sample
 from fingerprints.learn.values import Part, Seen, Values
 from fingerprints.learn.vocabulary import Vocabulary
 from fingerprints.profile import Document, Entry, Presence, When
+from fingerprints.roles import ROLES
 
 SHOWN_EXAMPLES = 3
 """Values of an unexplained field that are shown."""
@@ -120,7 +121,15 @@ class Context:
         traits = [(name, sample.trait(name)) for name in names]
         later = str(self.later_in_turn(sample))
         setting = (sample.scenario, sample.surface, str(sample.git), later)
-        return Case(tuple(traits), self.naming.roles(sample), setting)
+        return Case(tuple(traits), self.roles(sample), setting)
+
+    def roles(self, sample: Sample) -> frozenset[str]:
+        """Roles with a value in the sample; a message has those of its connection, too."""
+        own = self.naming.roles(sample)
+        if sample.message < 0:
+            return own
+        upgrade = self.naming.roles(replace(sample, message=-1))
+        return own | {role for role in upgrade if ROLES[role].stable}
 
 
 type Inference = Callable[[str, Seen], list[Part]]

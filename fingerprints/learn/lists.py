@@ -185,6 +185,7 @@ def _rank(kind: str, vocabulary: Vocabulary) -> tuple[int, str]:
 def _open_all(lists: Lists, vocabulary: Vocabulary) -> None:
     pending = lists.all
     passed_on: set[tuple[str, str, str, int]] = set()
+    texts: dict[tuple[str, str], str] = {}
     while pending:
         listed = pending.pop(0)
         for key in listed.names:
@@ -193,7 +194,7 @@ def _open_all(lists: Lists, vocabulary: Vocabulary) -> None:
             listed.structure[key] = structure
             if structure not in ("document", "text"):
                 continue
-            child = _child(listed, key, lists, vocabulary)
+            child = _child(listed, key, lists, vocabulary, _same_text(found, texts))
             fresh = False
             for index, (instance, value) in enumerate(found):
                 inner = _object(value)
@@ -202,17 +203,34 @@ def _open_all(lists: Lists, vocabulary: Vocabulary) -> None:
                     continue
                 passed_on.add(here)  # a list comes again when another parent has added to it
                 fresh = True
+                if structure == "text":
+                    texts.setdefault((instance.sample.name, value), child.name)
                 place = Instance(instance.sample, instance.at(key), tuple(inner.items()))
                 child.instances.append(place)
             if fresh and child not in pending:
                 pending.append(child)
 
 
-def _child(listed: FieldList, key: str, lists: Lists, vocabulary: Vocabulary) -> FieldList:
-    """The document behind a field. Lists that floway builds share those of one name: the same
-    text stands in a header and in a member."""
-    name = listed.children.get(key)
-    if name is None:
+def _same_text(
+    found: Sequence[tuple[Instance, Any]], texts: Mapping[tuple[str, str], str]
+) -> str | None:
+    """The document of another field with the same text in every request that has both."""
+    known = {
+        texts.get((instance.sample.name, value))
+        for instance, value in found
+        if isinstance(value, str)
+    } - {None}
+    return known.pop() if len(known) == 1 else None
+
+
+def _child(
+    listed: FieldList, key: str, lists: Lists, vocabulary: Vocabulary, same: str | None
+) -> FieldList:
+    """The document behind a field: that of a field with the same text, or one of its own name."""
+    name = listed.children.get(key) or same
+    if name is not None:
+        listed.children[key] = name
+    else:
         name = vocabulary.documents.get(key) or re.sub(r"[^a-z0-9]+", "_", key.lower()).strip("_")
         known = lists.documents.get(name)
         if known is not None and not (known.built and listed.built):

@@ -57,15 +57,16 @@ def order_of(instances: Sequence[Sequence[str]], cases: Sequence[Case]) -> Order
     for row in rows:
         for name in row:
             nodes.setdefault(name, [(name, Condition())])
-    before = _groups(_conflicts(_as_nodes(rows, cases, nodes)))
     for _ in range(MOST_SPLITS):
         conflicts = _conflicts(_as_nodes(rows, cases, nodes))
         if not conflicts or not _split_one(rows, cases, nodes, conflicts):
             break
     left = {name for group in _groups(_conflicts(_as_nodes(rows, cases, nodes))) for name in group}
-    for group in before:
-        if left & set(group):  # places do not explain all of it: then they explain nothing
-            nodes |= {name: [(name, Condition())] for name in group}
+    if 2 * len(left) > len(
+        nodes
+    ):  # a map in random order; what seemed to explain a place is chance
+        nodes = {name: [(name, Condition())] for name in nodes}
+    nodes |= {name: [(name, Condition())] for name in left}
     walked = _as_nodes(rows, cases, nodes)
     conflicts = _conflicts(walked)
     places = _sorted(walked, conflicts)
@@ -111,27 +112,37 @@ def _split_one(
     for name in sorted(count, key=lambda each: (-count[each], each)):
         if len(nodes[name]) > 1:
             continue
-        rivals = {
-            other[0] for pair in conflicts for other in pair if name in (pair[0][0], pair[1][0])
-        }
-        patterns: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for index, row in enumerate(rows):
-            if name in row:
-                at = row.index(name)
-                patterns[tuple(sorted(rival for rival in rivals if rival in row[:at]))].append(
-                    index
-                )
-        if len(patterns) < 2:
+        rivals = {other[0] for pair in conflicts for other in pair if name in _names(pair)}
+        groups = _arrangements(name, rivals - {name}, rows)
+        if len(groups) < 2:
             continue
-        groups = [
-            [index in members for index in range(len(rows))]
-            for _, members in sorted(patterns.items())
-        ]
         conditions = split(groups, cases)
-        if conditions is not None:
+        if conditions is not None and all(len(each.traits) == 1 for each in conditions):
             nodes[name] = [(name, condition) for condition in conditions]
             return True
     return False
+
+
+def _names(pair: tuple[Node, Node]) -> tuple[str, str]:
+    return pair[0][0], pair[1][0]
+
+
+def _arrangements(name: str, rivals: set[str], rows: Sequence[Sequence[str]]) -> list[list[bool]]:
+    """The ways in which a field stands to its rivals; for each, which rows have it."""
+    ways: list[tuple[dict[str, bool], set[int]]] = []
+    for index, row in enumerate(rows):
+        if name not in row:
+            continue
+        at = row.index(name)
+        here = {rival: row.index(rival) < at for rival in rivals if rival in row}
+        for known, members in ways:
+            if all(known.get(rival, before) == before for rival, before in here.items()):
+                known |= here
+                members.add(index)
+                break
+        else:
+            ways.append((here, {index}))
+    return [[index in members for index in range(len(rows))] for _, members in ways]
 
 
 def _sorted(rows: Sequence[Sequence[Node]], conflicts: Sequence[tuple[Node, Node]]) -> list[Node]:

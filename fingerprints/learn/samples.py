@@ -27,6 +27,7 @@ class Sample:
         recording: name of its trace.
         number, message: of its exchange; of the message in it, -1 for the request itself.
         kind, transport, shape, sign_in: as in the profile. ``http`` is "" for a message.
+        account: the sign-in that was recorded; ``sign_in`` is what the request shows of it.
         method: None for a message.
         path: with its query.
         headers: empty for a message.
@@ -50,6 +51,7 @@ class Sample:
     payload: Payload | None = field(repr=False, default=None)
     shape: str = ""
     model: str = ""
+    account: SignIn = "chatgpt"
     surface: str = ""
     scenario: str = ""
     git: bool = False
@@ -153,6 +155,7 @@ def _of_exchange(trace: Trace, exchange: Exchange, vocabulary: Vocabulary) -> li
         kind=_kind(vocabulary, exchange, data),
         transport=transport,
         sign_in=_sign_in(trace, exchange),
+        account=_sign_in(trace, exchange),
         http=exchange.http_version,
         method=exchange.method,
         authority=exchange.authority,

@@ -217,7 +217,7 @@ def _paths(samples: Sequence[Sample], release: str) -> dict[SignIn, tuple[str, .
     out: dict[SignIn, tuple[str, ...]] = {}
     for sign_in in sign_ins:
         counts = Counter(
-            each.path.replace(release, "{version}") for each in samples if each.sign_in == sign_in
+            each.path.replace(release, "{version}") for each in samples if each.account == sign_in
         )
         if counts:
             out[sign_in] = tuple(sorted(counts, key=lambda path: (-counts[path], path)))
