@@ -84,6 +84,7 @@ class Recording:
         headers: in order, with letter case, no pseudo headers.
         body: as sent, still compressed; None when there is none, or it was not kept.
         of: with ``side="upstream"``: ``id`` of the client's.
+        decoded: the bodies are decompressed already, whatever the headers say (HAR).
     """
 
     id: str
@@ -102,6 +103,7 @@ class Recording:
     of: str = ""
     attempt: int | None = None
     notes: list[str] = field(default_factory=list)
+    decoded: bool = False
 
     def header(self, name: str) -> str:
         """First value of a header, by lower-case name; "" when it is not there."""
@@ -193,7 +195,8 @@ class Capture:
         redactor.notes.clear()
         body = None
         if raw.body:
-            content, coding, problem = decode(raw.body, raw.header("content-encoding"))
+            encoding = "" if raw.decoded else raw.header("content-encoding")
+            content, coding, problem = decode(raw.body, encoding)
             body = self._payload(content, problem, kind=raw.header("content-type"))
             body = body.model_copy(update={"coding": coding})
         headers = self._headers(raw.headers)
@@ -224,7 +227,7 @@ class Capture:
         )
 
     def _answer(self, raw: Recording, answer: RawAnswer) -> Answer:
-        encoding = _header(answer.headers, "content-encoding")
+        encoding = "" if raw.decoded else _header(answer.headers, "content-encoding")
         kind = _header(answer.headers, "content-type")
         body: Payload | None = None
         events: tuple[Message, ...] = ()
@@ -302,6 +305,21 @@ class Capture:
         while each.learned < self._redactor.learned:
             each.learned = self._redactor.learned
             each.exchange = redacted_again(each.exchange, self._redactor)
+
+
+def named_by(user_agent: str) -> tuple[str, str]:
+    """Client and release from the first word of a user agent: ``Name/1.2.3`` is ("name", "1.2.3").
+
+    ("unknown", "") when it has no such word.
+    """
+    product = _PRODUCT.match(user_agent)
+    if product is None:
+        return "unknown", ""
+    client = re.sub(r"[^a-z0-9]+", "-", product[1].lower()).strip("-")
+    return client, product[2] or ""
+
+
+_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,40})(?:/v?([0-9][A-Za-z0-9_.+-]{0,40}))?")
 
 
 def readable(data: bytes) -> str | None:

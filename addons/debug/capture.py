@@ -32,7 +32,6 @@ from __future__ import annotations
 import json
 import logging
 import platform
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,7 +44,7 @@ from pydantic import ValidationError
 
 from addons.debug import flow_recording
 from addons.debug.trace_writer import LIVE, Sink, TraceWriter
-from fingerprints.capture import Capture, Recording
+from fingerprints.capture import Capture, Recording, named_by
 from fingerprints.trace import Origin, Trace
 
 logger = logging.getLogger(__name__)
@@ -258,9 +257,6 @@ class TraceCapture:
             self._complained = True
 
 
-_PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,40})(?:/v?([0-9][A-Za-z0-9_.+-]{0,40}))?")
-"""The first word of a user agent: ``name/1.2.3``."""
-
 OPTIONS: tuple[tuple[str, type, Any, str], ...] = (
     ("floway_capture", str, "", "Folder for traces of what goes through; empty for none."),
     ("floway_capture_match", str, "", "mitmproxy filter: traces are kept of what matches."),
@@ -321,12 +317,11 @@ def _described(meta: str) -> Capture:
 
 def _live_capture(first: Recording) -> Capture:
     """An empty capture for the connection on which this request came."""
-    product = _PRODUCT.match(first.header("user-agent"))
-    client = re.sub(r"[^a-z0-9]+", "-", product[1].lower()).strip("-") if product else ""
+    client, release = named_by(first.header("user-agent"))
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(first.at))
     return Capture(
-        client=client or "unknown",
-        release=(product[2] or "") if product else "",
+        client=client,
+        release=release,
         scenario=f"{LIVE}{stamp}-{first.id[:8]}",
         origin=Origin.model_validate({"tool": TOOL, **_here()}),
     )
