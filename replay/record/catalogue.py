@@ -123,11 +123,7 @@ def _model(entry: dict[str, Any]) -> CatalogueModel:
     levels = entry.get("supported_reasoning_levels")
     efforts = [level.get("effort") for level in levels or [] if isinstance(level, dict)]
     priority = entry.get("priority")
-    rest = {
-        name: kept
-        for name, value in sorted(entry.items())
-        if name not in _KNOWN | _TEXTS and (kept := _kept(value)) is not None
-    }
+    rest = {name: value for name, value in entry.items() if name not in _KNOWN | _TEXTS}
     return CatalogueModel(
         slug=str(entry["slug"]),
         shape="lite" if entry.get("use_responses_lite") is True else "full",
@@ -136,8 +132,16 @@ def _model(entry: dict[str, Any]) -> CatalogueModel:
         default_effort=_word(entry.get("default_reasoning_level")),
         efforts=tuple(effort for effort in efforts if isinstance(effort, str)),
         default_verbosity=_word(entry.get("default_verbosity")),
-        settings=rest,
+        settings=_members(rest),
     )
+
+
+def _members(value: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+    return {
+        name: kept
+        for name, item in sorted(value.items())
+        if _word(name) and (kept := _kept(item, depth)) is not None
+    }
 
 
 def _kept(value: Any, depth: int = 0) -> Any:
@@ -150,8 +154,7 @@ def _kept(value: Any, depth: int = 0) -> Any:
         items = [_kept(item, depth + 1) for item in value]
         return None if any(item is None for item in items) else items
     if depth < 3 and isinstance(value, dict):
-        members = {name: _kept(item, depth + 1) for name, item in sorted(value.items())}
-        return {name: item for name, item in members.items() if item is not None} or None
+        return _members(value, depth + 1) or None
     return None
 
 

@@ -10,8 +10,9 @@ import contextlib
 import os
 import re
 import sys
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from replay.record import catalogue, signin
@@ -36,7 +37,7 @@ _PASTE = 0.5
 ENTERS = 10
 ENTER_SECONDS = 3.0
 """How often Enter is pressed, and how long the client may take to send a request after it."""
-_SESSION = re.compile(r"session id:\s*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_CONVERSATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SUBCOMMANDS: dict[Feature, tuple[str, ...]] = {
     "resume": ("exec resume",),
     "review": ("exec review",),
@@ -68,6 +69,16 @@ class Abilities:
                 words = " or ".join(f"`codex {each}`" for each in _SUBCOMMANDS[need])
                 return f"{self.release} has no {words}"
         return ""
+
+    def fitted(self, scenario: Scenario) -> Scenario:
+        """The scenario as this release can do it: where only the terminal UI forks, all of it is
+        done there."""
+        if "fork" not in scenario.needs or "exec fork" in self.commands:
+            return scenario
+        steps = tuple(
+            replace(step, way="terminal") if step.way == "exec" else step for step in scenario.steps
+        )
+        return replace(scenario, steps=steps, surface="tui")
 
     def other_model(self) -> str:
         """A model whose body shape is not the default model's.
@@ -142,7 +153,6 @@ class Driver:
         self._model = model
         self._git = git
         self._secrets: list[str] = []
-        self._conversation = ""
         self.said = ""
         authority = session.environment["SSL_CERT_FILE"]
         self._environment = {**session.environment, "CODEX_CA_CERTIFICATE": authority}
@@ -208,10 +218,10 @@ class Driver:
                 await self._exec("resume", "--last", *step.prompts)
             case "review":
                 await self._exec("review", "--uncommitted")
-            case "fork" if "exec fork" in self._able.commands:
-                await self._exec("fork", self._conversation, *step.prompts)
+            case "fork" if self._scenario.surface == "exec":
+                await self._exec("fork", self._conversation(), *step.prompts)
             case "fork":
-                words = ["fork", self._conversation, *step.prompts]
+                words = ["fork", self._conversation(), *step.prompts]
                 await self._terminal(words, given=step.prompts)
             case "terminal":
                 await self._terminal([], typed=step.prompts)
@@ -237,8 +247,6 @@ class Driver:
             seconds=STEP_SECONDS,
         )
         self.said = self._clean(ended.tail)
-        match = _SESSION.search(ended.output)
-        self._conversation = match[1] if match else self._conversation
         if ended.code != 0:
             how = "did not end in time" if ended.code is None else f"ended with code {ended.code}"
             shown = " ".join(["codex exec", *words])
@@ -249,9 +257,9 @@ class Driver:
     ) -> None:
         """A start of the terminal UI; ``typed``: prompts to type, ``given``: one in ``words``."""
         command: list[str | Path] = [self._program, *self._options(), *words]
-        open_: list[Terminal] = []
+        interrupted = threading.Event()
         work = asyncio.create_task(
-            asyncio.to_thread(self._in_terminal, command, typed, given, open_)
+            asyncio.to_thread(self._in_terminal, command, typed, given, interrupted)
         )
         try:
             await asyncio.shield(work)
@@ -259,8 +267,7 @@ class Driver:
             problem, _, screen = str(error).partition("\n")
             raise RecordError(f"codex in a terminal: {problem}", self._clean(screen)) from error
         finally:
-            for terminal in open_:  # a cancelled recording: the thread sees its end
-                terminal.stop()
+            interrupted.set()  # a cancelled recording: the thread sees it
             with contextlib.suppress(TerminalFailed):
                 await work
 
@@ -269,11 +276,12 @@ class Driver:
         command: list[str | Path],
         typed: tuple[str, ...],
         given: tuple[str, ...],
-        open_: list[Terminal],
+        interrupted: threading.Event,
     ) -> None:
         """What happens at the terminal; in a thread, since reading from it waits."""
-        with Terminal(command, self._environment, self._session.work) as terminal:
-            open_.append(terminal)
+        with Terminal(
+            command, self._environment, self._session.work, interrupted=interrupted
+        ) as terminal:
             for prompt in given:
                 self._await_answer(terminal, prompt)
             for prompt in typed:
@@ -299,6 +307,19 @@ class Driver:
 
     def _await_answer(self, terminal: Terminal, prompt: str) -> None:
         terminal.wait(lambda: self._progress(prompt) == "answered", STEP_SECONDS, "an answer")
+
+    def _conversation(self) -> str:
+        """Id of the newest conversation, as its file's name ends.
+
+        Raises:
+            RecordError: there is no such file.
+        """
+        files = (self._session.home / ".codex" / "sessions").rglob("rollout-*")
+        for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
+            match = _CONVERSATION.search(file.name)
+            if match is not None:
+                return match[0]
+        raise RecordError("the client kept no conversation that could be forked", self.said)
 
     def _progress(self, prompt: str) -> Progress:
         return progress(self._session.sandbox.services.recorder.entries(), prompt)

@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -43,12 +45,12 @@ async def child(
     *,
     environment: Mapping[str, str],
     folder: Path,
-    polite: signal.Signals = signal.SIGTERM,
+    output: int | IO[bytes] = asyncio.subprocess.PIPE,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A running process; its group is ended with the ``async with`` block, however that is left.
 
     Args:
-        polite: signal that asks it to end.
+        output: where both output streams go.
 
     Raises:
         OSError: it cannot be started.
@@ -58,23 +60,21 @@ async def child(
         cwd=folder,
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=output,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
     )
     try:
         yield process
     finally:
-        await asyncio.shield(stop(process, polite))
+        await asyncio.shield(stop(process))
 
 
-async def stop(
-    process: asyncio.subprocess.Process, polite: signal.Signals = signal.SIGTERM
-) -> None:
+async def stop(process: asyncio.subprocess.Process) -> None:
     """End a process and its group: politely, then not."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(polite)
+            process.terminate()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
@@ -127,37 +127,15 @@ async def run(
     Raises:
         OSError: it cannot be started.
     """
-    pieces: list[bytes] = []
     code: int | None = None
-    async with child(command, environment=environment, folder=folder) as process:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await _collect(process, pieces)
-                code = await process.wait()
-    return Finished(code, b"".join(pieces).decode("utf-8", "replace"))
-
-
-async def _collect(process: asyncio.subprocess.Process, pieces: list[bytes]) -> None:
-    """Everything up to the process's end.
-
-    A grandchild may keep the pipe open for longer than that; it is not waited for.
-    """
-    assert process.stdout is not None
-    reading = asyncio.ensure_future(_read(process.stdout, pieces))
-    ended = asyncio.ensure_future(process.wait())
-    try:
-        await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done():
-            end_group(process.pid)
-            await asyncio.wait({reading}, timeout=STOP_SECONDS)
-    finally:
-        reading.cancel()
-        ended.cancel()
-
-
-async def _read(stream: asyncio.StreamReader, pieces: list[bytes]) -> None:
-    while piece := await stream.read(65536):
-        pieces.append(piece)
+    # Not a pipe: a server that the command leaves behind would keep it open, and be waited for.
+    with tempfile.TemporaryFile() as output:
+        async with child(command, environment=environment, folder=folder, output=output) as process:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    code = await process.wait()
+        output.seek(0)
+        return Finished(code, output.read().decode("utf-8", "replace"))
 
 
 def plain(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> Finished:

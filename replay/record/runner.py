@@ -170,7 +170,7 @@ class CodexRunner:
         raise AssertionError("the last try returns or raises")
 
     async def _recorded(self, run: Run, able: Abilities) -> Outcome:
-        scenario, case = run.scenario, run.case
+        scenario, case = able.fitted(run.scenario), run.case
         other = able.other_model() if case.model == OTHER else ""
         head = Trace(
             client=self._installed.package.client,

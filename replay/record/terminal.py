@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -44,13 +45,22 @@ class NotInTime(TerminalFailed):
 class Terminal:
     """A program under a pseudo-terminal; ended, with its group, when the ``with`` block is left.
 
+    Args:
+        interrupted: set by another thread, it ends all waiting with :class:`TerminalFailed`.
+
     Raises:
         TerminalFailed: it cannot be started.
     """
 
     def __init__(
-        self, command: Sequence[str | Path], environment: Mapping[str, str], folder: Path
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        interrupted: threading.Event | None = None,
     ) -> None:
+        self._interrupted = interrupted or threading.Event()
         program, *words = (str(word) for word in command)
         try:
             self._child = pexpect.spawn(
@@ -90,7 +100,13 @@ class Terminal:
         return bool(self._child.isalive())
 
     def look(self, seconds: float = _LOOK) -> bool:
-        """Read for so long, answering what the program asks; False when it has ended."""
+        """Read for so long, answering what the program asks; False when it has ended.
+
+        Raises:
+            TerminalFailed: it was interrupted.
+        """
+        if self._interrupted.is_set():
+            raise TerminalFailed("it was interrupted")
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:
@@ -123,7 +139,7 @@ class Terminal:
         """
         end = time.monotonic() + seconds
         while not ready():
-            if not self.look():
+            if not self.look() and not ready():
                 raise TerminalFailed(f"it ended before {what}\n{self.tail}")
             if time.monotonic() > end:
                 raise NotInTime(f"{what}: not within {seconds:.0f} s\n{self.tail}")
