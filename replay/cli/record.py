@@ -78,7 +78,7 @@ def codex(
 
         show_scenarios(chosen)
         return
-    if _interruptible(_record_codex(version, chosen, out, runs, jobs or _cores())):
+    if interruptible(_record_codex(version, chosen, out, runs, jobs or cores())):
         raise typer.Exit(FAILED)
 
 
@@ -112,7 +112,7 @@ async def _record_codex(
     return board.summary(outcomes, out.joinpath("codex", installed.release))
 
 
-def _interruptible(work: Coroutine[Any, Any, bool]) -> bool:
+def interruptible(work: Coroutine[Any, Any, bool]) -> bool:
     """Run to the end. Ctrl-C and SIGTERM cancel the work, which stops what it has started.
 
     Raises:
@@ -133,7 +133,7 @@ def _interruptible(work: Coroutine[Any, Any, bool]) -> bool:
         raise CommandFailed(message, INTERRUPTED) from None
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))

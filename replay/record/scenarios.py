@@ -214,7 +214,8 @@ def label(case: Case) -> str:
 
 # --- what a recording must show ------------------------------------------------------------------
 
-_MODEL_PATHS = ("/responses", "/responses/compact")
+_COMPACT = "/responses/compact"
+_MODEL_PATHS = ("/responses", _COMPACT)
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
 
 
@@ -234,10 +235,12 @@ def model_requests(trace: Trace, transport: Literal["http", "websocket"]) -> lis
     for each in trace.exchanges:
         if not is_model_path(each) or each.answer is None:
             continue
+        # Some releases compact over HTTP even while they speak WebSocket.
+        compact = each.path.partition("?")[0].endswith(_COMPACT)
         if transport == "websocket" and each.is_upgrade and each.answer.status == 101:
             found += [message.payload for message in each.sent() if _is_request(message.payload)]
-        elif transport == "http" and not each.is_upgrade and each.answer.status == 200:
-            found += [each.body] if each.body is not None else []
+        elif each.body is not None and each.answer.status == 200:
+            found += [each.body] if compact or transport == "http" else []
     return found
 
 

@@ -18,7 +18,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
 from collections import deque
@@ -62,7 +61,11 @@ class Session:
         home: the client's home folder.
         work: its working folder, empty.
         environment: for the client; nothing of this process's own but the search path.
+        port: of the proxy.
+        match: mitmproxy filter: what is kept of the traffic; "" for all of it.
     """
+
+    match = ""
 
     def __init__(self, cache: Path, head: Trace) -> None:
         self._cache = cache
@@ -78,10 +81,10 @@ class Session:
             for folder in (self.home, self.work, self._scratch / "tmp"):
                 folder.mkdir()
             certificates = ensure_certificates(self._cache / "authority")
-            self.sandbox = await stack.enter_async_context(_sandbox(certificates, self._head))
-            port = await stack.enter_async_context(self._proxy(certificates))
+            ports = await stack.enter_async_context(self.upstream(certificates))
+            self.port = await stack.enter_async_context(self._proxy(certificates, ports))
             stack.push_async_callback(asyncio.to_thread, end_all_at_home, self.home)
-            self.environment = self._environment(port, certificates.ca_file)
+            self.environment = self._environment(self.port, certificates.ca_file)
             self._stack = stack.pop_all()
         return self
 
@@ -103,6 +106,12 @@ class Session:
         """The last lines of the proxy's log."""
         return "\n".join(self._log)
 
+    @contextlib.asynccontextmanager
+    async def upstream(self, certificates: Certificates) -> AsyncIterator[tuple[int, int]]:
+        """What answers, while it runs: its ports, without and with TLS."""
+        async with _sandbox(certificates, self._head) as self.sandbox:
+            yield _port(self.sandbox.http_url), _port(self.sandbox.https_url)
+
     def _environment(self, port: int, authority: Path) -> dict[str, str]:
         proxy = f"http://127.0.0.1:{port}"
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -122,7 +131,9 @@ class Session:
         }
 
     @contextlib.asynccontextmanager
-    async def _proxy(self, certificates: Certificates) -> AsyncIterator[int]:
+    async def _proxy(
+        self, certificates: Certificates, ports: tuple[int, int]
+    ) -> AsyncIterator[int]:
         """mitmdump; gives its port, and reads the trace when it has ended."""
         confdir, traces = self._scratch / "mitmproxy", self._scratch / "traces"
         confdir.mkdir()
@@ -136,13 +147,15 @@ class Session:
             "ssl_insecure": "true",  # the upstream is the sandbox, under any host's name
             "http2": str(self._head.conditions.http == "HTTP/2.0").lower(),
             "flow_detail": 0,
-            "record_upstream": f"{_port(self.sandbox.http_url)},{_port(self.sandbox.https_url)}",
+            "record_upstream": f"{ports[0]},{ports[1]}",
             "floway_capture": traces,
+            "floway_capture_match": self.match,
             "floway_capture_trace": json.dumps(_description(self._head)),
         }
         command: list[str | Path] = [sys.executable, "-c", _MITMDUMP]
         command += ["--listen-host", "127.0.0.1", "--listen-port", "0"]
-        for script in (routing.__file__, Path(addons.__path__[0]) / "debug" / "capture_script.py"):
+        # The capture comes first: it sees requests as the client made them.
+        for script in (Path(addons.__path__[0]) / "debug" / "capture_script.py", routing.__file__):
             command += ["-s", str(script)]
         for name, value in options.items():
             command += ["--set", f"{name}={value}"]
@@ -151,19 +164,21 @@ class Session:
             for name, value in os.environ.items()
             if not name.startswith("FLOWAY_") and not name.lower().endswith("_proxy")
         }
-        async with child(
-            command, environment=environment, folder=self._scratch, polite=signal.SIGTERM
-        ) as process:
-            assert process.stdout is not None
-            ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            reading = asyncio.create_task(self._read(process.stdout, ready))
-            try:
-                async with asyncio.timeout(START_SECONDS):
-                    port = await ready
-            except TimeoutError:
-                raise RecordError("mitmdump did not start in time", self.log()) from None
-            yield port
-        await reading
+        reading: asyncio.Task[None] | None = None
+        try:
+            async with child(command, environment=environment, folder=self._scratch) as process:
+                assert process.stdout is not None
+                ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+                reading = asyncio.create_task(self._read(process.stdout, ready))
+                try:
+                    async with asyncio.timeout(START_SECONDS):
+                        port = await ready
+                except TimeoutError:
+                    raise RecordError("mitmdump did not start in time", self.log()) from None
+                yield port
+        finally:
+            if reading is not None:  # it ends with the process
+                await reading
         self._trace = _one_trace(traces)
 
     async def _read(self, stream: asyncio.StreamReader, ready: asyncio.Future[int]) -> None:

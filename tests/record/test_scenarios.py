@@ -119,7 +119,9 @@ def test_only_answered_requests_over_the_wanted_transport_count() -> None:
         {"input": [2]},
         {"input": [3]},
     ]
-    assert [item.data for item in model_requests(recorded, "websocket")] == [asked]
+    # A compaction may go over HTTP even then.
+    found = [item.data for item in model_requests(recorded, "websocket")]
+    assert found == [{"input": [3]}, asked]
 
 
 def test_who_speaks_websocket() -> None:
