@@ -1,0 +1,147 @@
+"""Recorded requests, sent through a real floway to its sandbox; what comes out is checked.
+
+Twice: against the profile that floway writes by, and against what the official client itself sent
+(the recordings of that release): a profile that is wrong cannot agree with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fingerprints import library
+from fingerprints.compare.allowances import parse
+from fingerprints.compare.pool import Pool
+from fingerprints.difference import Change, Difference, Layer
+from fingerprints.profile import Profile
+from fingerprints.trace import Exchange, Trace
+from fingerprints.trace_check import check_trace
+from replay.regress.corpus import Recorded
+from replay.regress.floway_process import FlowayProcess
+from replay.regress.sender import Sender, SendFailed
+from replay.report import checked, compared
+from replay.report.model import Request, found
+
+MODEL_PATHS = ("/v1/responses", "/v1/chat/completions", "/backend-api/codex/responses")
+"""What is sent again: requests to a model. Side calls are made by floway itself, if at all."""
+
+CONTENT_OPS = ("content", "opaque", "items")
+"""Matchers of a profile that say: the caller brings this."""
+
+
+def requests_of(trace: Trace) -> list[Exchange]:
+    """The model requests of a recording as the client sent them."""
+    return [
+        exchange
+        for exchange in trace.exchanges
+        if exchange.side != "upstream" and exchange.path.partition("?")[0] in MODEL_PATHS
+    ]
+
+
+class Replay:
+    """A running floway, and what its requests must be like.
+
+    Args:
+        floway: started with ``profile``.
+        goldens: recordings of the official client of that release.
+    """
+
+    def __init__(self, floway: FlowayProcess, profile: Profile, goldens: Sequence[Trace]) -> None:
+        self.floway = floway
+        self.profile = profile
+        self._goldens = goldens
+        self._pool = Pool(map(model_requests, goldens), content_paths(profile))
+
+    def requests(self, recorded: Recorded, *, side_by_side: bool = False) -> list[Request]:
+        """One recording, sent; each request that came out, checked in both ways."""
+        self.floway.forget()
+        sender = Sender(self.floway.port)
+        problem = ""
+        for exchange in requests_of(recorded.trace):
+            try:
+                sender.send(exchange)
+            except SendFailed as error:
+                problem = str(error)
+                break
+        outgoing = model_requests(self.floway.received(recorded.trace, self.profile))
+        name = f"{recorded.trace.name} through floway as {self.profile.name}"
+        out = list(self._judged(outgoing, name, side_by_side=side_by_side))
+        if problem or not out:
+            out.append(_failed(name, problem or "nothing reached the upstream"))
+        return out
+
+    def _judged(self, outgoing: Trace, name: str, *, side_by_side: bool) -> Iterator[Request]:
+        result = check_trace(self.profile, outgoing)
+        for request in checked.requests(self.profile, outgoing, result, side_by_side=side_by_side):
+            request.trace = f"{name} against the profile"
+            yield request
+        if not self._goldens:
+            return
+        comparison = self._pool.compare(outgoing, allowances=ALLOWANCES, side_by_side=side_by_side)
+        for request in compared.requests(outgoing, comparison):
+            request.trace = f"{name} against recordings"
+            yield request
+
+
+ALLOWANCES = tuple(
+    parse(rule)
+    for rule in (
+        # Words of the machine on which floway runs, not of the one that was recorded.
+        "header:user-agent=text",
+        "header:host=text",
+    )
+)
+
+
+def model_requests(trace: Trace) -> Trace:
+    """The model requests of what reached an upstream."""
+    kept = tuple(
+        exchange for exchange in trace.upstream() if exchange.path.partition("?")[0] in MODEL_PATHS
+    )
+    return trace.model_copy(update={"exchanges": kept})
+
+
+def content_paths(profile: Profile) -> list[str]:
+    """Paths of a model request's body that are the caller's."""
+    out = []
+    for name, document in profile.documents.items():
+        if any(
+            form.body == name
+            for kind in ("turn", "compaction", "prewarm")
+            for form in profile.requests.get(kind, {}).values()
+        ):
+            out += [
+                f"body:{entry.name}" for entry in document.members if entry.value.op in CONTENT_OPS
+            ]
+    return list(dict.fromkeys(out))
+
+
+def _failed(name: str, problem: str) -> Request:
+    difference = Difference(
+        Layer.REQUEST_LINE, "request", Change.BROKEN, "an answer of 200 or 101", problem
+    )
+    return Request(
+        trace=name, number="0", title="sending", verdict="differs", differences=[found(difference)]
+    )
+
+
+@contextmanager
+def replaying(profile: str, official: Sequence[Recorded]) -> Iterator[Replay]:
+    """A floway that writes by ``profile``, for as long as the block lasts.
+
+    Raises:
+        ProfileError: there is no such profile.
+        ProcessFailed: floway did not start.
+    """
+    loaded = library.load(profile)
+    goldens = [
+        each.trace
+        for each in official
+        if (each.trace.client, each.trace.release) == (loaded.client, loaded.release)
+    ]
+    with TemporaryDirectory(prefix="floway-regress-") as folder:
+        home = Path(folder)
+        with FlowayProcess(profile, home) as floway:
+            yield Replay(floway, loaded, goldens)
