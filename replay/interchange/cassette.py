@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import SafeRepresenter
 
 from fingerprints.capture import RawAnswer, Recording
 from fingerprints.compression import decode
@@ -122,14 +123,29 @@ def write(traces: Sequence[Trace], *, as_json: bool = False) -> tuple[str, int]:
     left_out = len(exchanges) - len(interactions)
     if as_json:
         return json.dumps(data, indent=1, ensure_ascii=False) + "\n", left_out
+    out = io.StringIO()
+    _writer().dump(data, out)
+    return out.getvalue(), left_out
+
+
+class _Quoting(SafeRepresenter):
+    """Quotes all texts: vcrpy's YAML is 1.1, in which a bare ``no`` is False."""
+
+    def represent_str(self, data: str) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"')
+
+
+_Quoting.add_representer(str, _Quoting.represent_str)
+
+
+def _writer() -> YAML:
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Quoting
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment] # its type is unsaid
     yaml.allow_unicode = True
-    yaml.width = 4096
-    out = io.StringIO()
-    yaml.dump(data, out)
-    return out.getvalue(), left_out
+    yaml.width = 1 << 30
+    return yaml
 
 
 def _interactions(exchanges: Sequence[Exchange]) -> Iterator[Json]:

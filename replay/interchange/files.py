@@ -48,7 +48,7 @@ def format_of(file: Path, head: bytes) -> Format:
             return "har"
         if known == (False, True):
             return "vcr"
-    if re.search(rb"^interactions\s*:", start, re.M):
+    if re.search(rb'^["\']?interactions["\']?\s*:', start, re.M):
         return "vcr"
     raise InterchangeError(
         "neither a mitmproxy flow file, nor a HAR, nor a vcrpy cassette. "
