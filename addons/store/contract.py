@@ -55,6 +55,20 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A record to be written by ``put_many``.
+
+    Attributes:
+        ttl: seconds until it expires; None: never.
+    """
+
+    namespace: str
+    key: str
+    value: JsonLike
+    ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The sole right to do something until ``expires_at``.
 
@@ -95,6 +109,13 @@ class Store(Protocol):
         """Write only where the record still has ``version`` (:data:`NO_RECORD`: has none).
 
         Returns None, and changes nothing, where it has another.
+        """
+
+    async def put_many(self, entries: Sequence[Entry]) -> None:
+        """Write many records at once, each as ``put`` does; the last one of a key counts.
+
+        Cheaper than as many calls, and not atomic as a whole: after an error some may be written.
+        The values must not be changed meanwhile, for they may be read on another thread.
         """
 
     async def delete(self, namespace: str, key: str, *, version: int | None = None) -> bool:

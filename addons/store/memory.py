@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from itertools import islice
 from typing import Self
 
@@ -10,6 +11,7 @@ from addons.store.contract import (
     MAX_SCAN,
     NO_RECORD,
     Clock,
+    Entry,
     JsonLike,
     Lease,
     Record,
@@ -70,6 +72,11 @@ class MemoryStore:
             encoded(value)  # a value that is no JSON is refused in any case
             return None
         return await self.put(namespace, key, value, ttl=ttl)
+
+    async def put_many(self, entries: Sequence[Entry]) -> None:
+        self._check_open()
+        for entry in entries:
+            await self.put(entry.namespace, entry.key, entry.value, ttl=entry.ttl)
 
     async def delete(self, namespace: str, key: str, *, version: int | None = None) -> bool:
         current = await self.get(namespace, key)

@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +18,7 @@ from addons.store.contract import (
     MAX_SCAN,
     NO_RECORD,
     Clock,
+    Entry,
     JsonLike,
     Lease,
     Record,
@@ -52,6 +53,8 @@ INSERT OR REPLACE INTO records (namespace, key, value, expires_at)
 VALUES (:namespace, :key, :value, :expires_at)
 RETURNING version
 """
+
+_PUT_MANY = _PUT.replace("RETURNING version\n", "")  # executemany takes no statement with results
 
 _COMPARE_AND_SET = """
 INSERT OR REPLACE INTO records (namespace, key, value, expires_at)
@@ -179,6 +182,33 @@ class SqliteStore:
         for (new,) in rows:
             return Record(namespace, key, decoded(text), new, expires_at)
         return None
+
+    async def put_many(self, entries: Sequence[Entry]) -> None:
+        now = self._clock()
+        expiries = [
+            None if entry.ttl is None else now + checked_seconds(entry.ttl, "ttl")
+            for entry in entries
+        ]
+        addresses = [_address(entry.namespace, entry.key) for entry in entries]
+        if not entries:
+            return
+
+        def rows() -> Iterator[dict[str, object]]:
+            # Drawn by the connection's own thread, so that large values are encoded there.
+            for entry, address, expires_at in zip(entries, addresses, expiries, strict=True):
+                yield {**address, "value": encoded(entry.value), "expires_at": expires_at}
+
+        before = self._writes
+        self._writes += len(entries)
+        if before // _SWEEP_EVERY != self._writes // _SWEEP_EVERY:
+            await self.sweep()
+        if self._closed:
+            raise StoreError(f"{self.path}: the store is closed")
+        try:
+            async with self._connection.executemany(_PUT_MANY, rows()):
+                pass
+        except sqlite3.Error as error:
+            raise _store_error(self.path, error) from error
 
     async def delete(self, namespace: str, key: str, *, version: int | None = None) -> bool:
         address = _address(namespace, key)

@@ -13,10 +13,12 @@ from addons.store.contract import (
     MAX_SCAN,
     MAX_VALUE_BYTES,
     NO_RECORD,
+    Entry,
     Store,
     StoreError,
     prefix_end,
 )
+from tests.store.conftest import Clock
 
 VALUE = {"a": [1, 2.5, None, True, "ü \ud800"], "b": {"c": 2**80}}
 
@@ -42,6 +44,30 @@ async def test_the_caller_does_not_share_its_object(store: Store) -> None:
     record = await store.get("space", "key")
     assert record is not None
     assert record.value == {"list": [1]}
+
+
+async def test_many_records_are_written_as_one_is(store: Store, clock: Clock) -> None:
+    await store.put("space", "old", 1)
+    entries = [Entry("space", "a", VALUE, 5), Entry("other", "b", 2), Entry("space", "old", [3])]
+    await store.put_many([*entries, Entry("other", "b", 4)])
+    assert {each.key: each.value for each in await store.scan("space")} == {"a": VALUE, "old": [3]}
+    last = await store.get("other", "b")
+    assert last is not None
+    assert last.value == 4
+    versions = [each.version for each in await store.scan("space")]
+    assert len({*versions, last.version, NO_RECORD}) == 4
+    clock.advance(6)
+    assert [each.key for each in await store.scan("space")] == ["old"]
+    await store.put_many([])
+
+
+async def test_what_cannot_be_written_among_many_is_said(store: Store) -> None:
+    for entry in (Entry("", "a", 1), Entry("space", "a", object()), Entry("space", "a", 1, -1)):  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"namespace|JSON|ttl"):
+            await store.put_many([entry])
+    await store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.put_many([Entry("space", "a", 1)])
 
 
 async def test_every_write_has_a_new_version(store: Store) -> None:
