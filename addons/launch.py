@@ -29,7 +29,7 @@ LOCAL_ROUTES = [
 
 AT_START = (
     *("home", "profile", "sandbox", "sandbox_port", "sandbox_tls_port"),
-    *("upstreams", "accounts", "forward_hosts"),
+    *("upstreams", "accounts", "forward_hosts", "issuers", "credential_store"),
 )
 """Settings that are looked at only when floway starts."""
 

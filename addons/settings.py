@@ -7,16 +7,11 @@ reads the layers and turns mistakes into messages that name the layer and the li
 
 from __future__ import annotations
 
-import ipaddress
-import json
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -34,6 +29,22 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from addons.settings_words import (
+    BaseUrl,
+    ClientKey,
+    Folder,
+    Host,
+    Name,
+    Port,
+    ProfileName,
+    Word,
+    is_loopback,
+    listed,
+    mapped,
+)
+
+__all__ = ["AccountEntry", "Settings", "default_home", "is_loopback", "resolve_home"]
+
 ENV_PREFIX = "FLOWAY_"
 OPTION_PREFIX = "floway_"
 FILE_NAME = "floway.toml"
@@ -41,8 +52,6 @@ DATABASE_NAME = "floway.db"
 
 _KIB = 1024
 _MIB = 1024 * _KIB
-_HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
 
 def default_home() -> Path:
@@ -55,117 +64,6 @@ def resolve_home(home: Path | str | None) -> Path:
     return Path(home).expanduser().absolute() if home else default_home()
 
 
-# --- one-line spellings for the environment and for --set ----------------------------------------
-
-
-def _listed(value: object) -> object:
-    """A list from ``a,b`` or from a JSON list; anything else is left to the field's type."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"must be a JSON list or words between commas ({error})") from None
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _mapped(value: object) -> object:
-    """A dict from ``name=value,name=value``, from a list of such words, or from a JSON object."""
-    if isinstance(value, str) and value.strip().startswith("{"):
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            raise ValueError(f"must be a JSON object or NAME=URL words ({error})") from None
-    if isinstance(value, str):
-        value = _listed(value)
-    if not isinstance(value, list | tuple):
-        return value
-    result: dict[str, str] = {}
-    for word in value:
-        name, equals, rest = str(word).partition("=")
-        if not equals or not name.strip():
-            raise ValueError("must be written NAME=URL")
-        result[name.strip()] = rest.strip()
-    return result
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError(
-            "must be 1 to 64 letters, digits or . _ @ + -, starting with a letter or a digit"
-        )
-    return value
-
-
-def _profile(value: str) -> str:
-    """A profile's name as it stands; a file's path, absolute."""
-    if value.endswith((".yaml", ".yml")):
-        file = Path(value).expanduser().absolute()
-        if not file.is_file():
-            raise ValueError(f"there is no file {file}; must be a profile's name or its file")
-        return str(file)
-    if value and not re.fullmatch(r"[a-z][a-z0-9-]*@[0-9A-Za-z.+-]+", value):
-        raise ValueError(
-            "must be empty, a profile's name, such as 'client@1.2.3' or 'client@latest', or the "
-            "path of its .yaml file"
-        )
-    return value
-
-
-def _word(value: str) -> str:
-    if not value.isascii() or (value and not value.isprintable()) or set("();") & set(value):
-        raise ValueError("must be printable ASCII characters without ( ) and ;")
-    return value.strip()
-
-
-def _host(value: str) -> str:
-    host = value.strip().lower().rstrip(".")
-    if not all(_HOST_LABEL.fullmatch(label) for label in host.split(".")):
-        raise ValueError("must be a host name, without scheme, port and path")
-    return host
-
-
-def _client_key(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if len(text) < 8 or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be at least 8 printable ASCII characters without spaces")
-    return value
-
-
-def _base_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"must be a URL ({error})") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ValueError("must be an http:// or https:// URL")
-    if parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("must be a URL without user, query and fragment")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("must be https:// (plain http:// only to a loopback address)")
-    return url.rstrip("/")
-
-
-def _folder(value: object) -> object:
-    """An absolute path; None for the empty text."""
-    if not isinstance(value, str | Path):
-        return value
-    return Path(value).expanduser().absolute() if str(value) else None
-
-
-type _Folder = Annotated[Path | None, BeforeValidator(_folder)]
-type _Word = Annotated[str, AfterValidator(_word)]
-type _Port = Annotated[int, Field(ge=0, le=65535)]
-type _Name = Annotated[str, AfterValidator(_name)]
-type _Profile = Annotated[str, AfterValidator(_profile)]
-type _Host = Annotated[str, AfterValidator(_host)]
-type _ClientKey = Annotated[SecretStr, AfterValidator(_client_key)]
-type _BaseUrl = Annotated[str, AfterValidator(_base_url)]
-
-
 class AccountEntry(BaseModel):
     """One of the user's accounts at a provider.
 
@@ -175,8 +73,8 @@ class AccountEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    provider: _Name = Field(description="Name of the provider.")
-    label: _Name = Field(description="Your own word for the account, shown in logs and headers.")
+    provider: Name = Field(description="Name of the provider.")
+    label: Name = Field(description="Your own word for the account, shown in logs and headers.")
     auth_file: Path | None = Field(
         default=None, description="File with the account's sign-in, as its official client keeps."
     )
@@ -220,24 +118,24 @@ class Settings(BaseSettings):
         default_factory=default_home,
         description="State directory: holds floway.toml and floway.db. Cannot be set in the file.",
     )
-    profile: _Profile = Field(
+    profile: ProfileName = Field(
         default="",
         description=(
             "Fingerprint profile to apply: a name (`floway profiles list`) or the path of a .yaml "
             "file; empty takes the provider's own default."
         ),
     )
-    client_os: _Word = Field(
+    client_os: Word = Field(
         default="",
         description=(
             "Operating system and its version, as official clients name it in their user agent "
             "(Debian 12.0.0); empty: this machine's."
         ),
     )
-    client_arch: _Word = Field(
+    client_arch: Word = Field(
         default="", description="Processor, likewise (x86_64, arm64); empty: this machine's."
     )
-    client_terminal: _Word = Field(
+    client_terminal: Word = Field(
         default="",
         description="Terminal, likewise (xterm-256color); empty: that of floway's own process.",
     )
@@ -248,30 +146,41 @@ class Settings(BaseSettings):
             "sandbox is served anyway."
         ),
     )
-    sandbox_port: _Port = Field(
+    sandbox_port: Port = Field(
         default=0, description="Port of the sandbox's plain HTTP listener; 0 takes a free one."
     )
-    sandbox_tls_port: _Port = Field(
+    sandbox_tls_port: Port = Field(
         default=0, description="Port of the sandbox's TLS listener; 0 takes a free one."
     )
-    client_keys: Annotated[list[_ClientKey], NoDecode, BeforeValidator(_listed)] = Field(
+    client_keys: Annotated[list[ClientKey], NoDecode, BeforeValidator(listed)] = Field(
         default_factory=list,
         description=(
             "Keys that clients must show. None are needed on a loopback address; at least one is "
             "required on any other."
         ),
     )
-    forward_hosts: Annotated[list[_Host], NoDecode, BeforeValidator(_listed)] = Field(
+    forward_hosts: Annotated[list[Host], NoDecode, BeforeValidator(listed)] = Field(
         default_factory=list,
         description="Further hosts to decrypt in forward-proxy mode, besides the providers' own.",
     )
-    upstreams: Annotated[dict[_Name, _BaseUrl], NoDecode, BeforeValidator(_mapped)] = Field(
+    upstreams: Annotated[dict[Name, BaseUrl], NoDecode, BeforeValidator(mapped)] = Field(
         default_factory=dict,
         description="Base URL to use for a provider in place of its real one, by provider name.",
     )
-    accounts: Annotated[list[AccountEntry], NoDecode, BeforeValidator(_listed)] = Field(
+    accounts: Annotated[list[AccountEntry], NoDecode, BeforeValidator(listed)] = Field(
         default_factory=list,
         description="Your accounts: tables with provider, label, and auth_file or api_key.",
+    )
+    issuers: Annotated[dict[Name, BaseUrl], NoDecode, BeforeValidator(mapped)] = Field(
+        default_factory=dict,
+        description="Base URL to sign in at in place of a provider's real one, by provider name.",
+    )
+    credential_store: Literal["auto", "keyring", "file"] = Field(
+        default="auto",
+        description=(
+            "Where added accounts' sign-ins are kept: the platform's keyring, files in "
+            "FLOWAY_HOME/credentials, or (auto) the keyring where there is one."
+        ),
     )
     hold_seconds: float = Field(
         default=10.0,
@@ -329,7 +238,7 @@ class Settings(BaseSettings):
             "ones are dropped once logged. The last message is always kept."
         ),
     )
-    capture: _Folder = Field(
+    capture: Folder = Field(
         default=None,
         description="Folder for traces of requests, as they came and as they left; empty: none.",
     )
@@ -396,19 +305,11 @@ class Settings(BaseSettings):
         return self.home / DATABASE_NAME
 
     @property
+    def credentials(self) -> Path:
+        """Where the sign-ins of added accounts are."""
+        return self.home / "credentials"
+
+    @property
     def file(self) -> Path:
         """Where floway.toml is looked for."""
         return self.home / FILE_NAME
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a listen address or a URL's host can only be reached from this machine."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        return (address.ipv4_mapped or address).is_loopback
-    return address.is_loopback

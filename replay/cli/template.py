@@ -14,13 +14,14 @@ from replay.cli.failure import USAGE, CommandFailed
 EXAMPLES = {
     "client_keys": ['client_keys = ["a-key-of-your-own"]'],
     "forward_hosts": ['forward_hosts = ["api.example.com"]'],
-    "profile": ['profile = "NAME"'],
+    "profile": ['profile = "codex@latest"'],
     "capture": ['capture = ""'],
 }
 """For settings whose default says little."""
 
 TABLES = {
     "upstreams": ["[upstreams]", 'PROVIDER = "https://host.example/base"'],
+    "issuers": ["[issuers]", 'PROVIDER = "https://sign-in.example"'],
     "accounts": [
         "[[accounts]]",
         'provider = "PROVIDER"',

@@ -23,7 +23,7 @@ def test_every_setting_is_in_it_and_every_example_is_allowed(home: Path) -> None
     (home / "floway.toml").write_text(text)
     (home / "floway.toml").chmod(0o600)
     loaded = load()
-    changed = {"profile", "client_keys", "forward_hosts", "upstreams", "accounts"}
+    changed = {"profile", "client_keys", "forward_hosts", "upstreams", "accounts", "issuers"}
     for name in set(content) - changed:
         assert getattr(loaded.settings, name) == Settings.model_fields[name].get_default(
             call_default_factory=True
