@@ -46,7 +46,7 @@ KNOWS_THE_LAYERS = {
     "addons.debug.witness": "shows an attempt with the hooks that mitmproxy itself would use",
 }
 
-NEUTRAL_ROOMS = ("front", "accounts", "store", "operate")
+NEUTRAL_ROOMS = ("front", "accounts", "sessions", "store", "operate")
 
 PROVIDER_WORDS = re.compile(r"codex|chatgpt|cursor", re.IGNORECASE)
 

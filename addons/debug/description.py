@@ -26,12 +26,20 @@ def describe(flow: http.HTTPFlow, exchange: Exchange) -> None:
     words = [exchange.conversation[-8:], summary.get("account", ""), summary.get("profile", "")]
     if len(exchange.attempts) > 1:
         words.append(f"attempt {len(exchange.attempts)}")
-    words.append(summary.get("error", ""))
+    words += [_cache(exchange), summary.get("error", "")]
     summary["comment"] = " · ".join(str(word) for word in words if word)
     before = flow.metadata.get(METADATA)
     if not flow.comment or (isinstance(before, dict) and flow.comment == before.get("comment")):
         flow.comment = summary["comment"]
     flow.metadata[METADATA] = summary
+
+
+def _cache(exchange: Exchange) -> str:
+    """How much of the input the upstream read from its prompt cache."""
+    usage = exchange.usage
+    if usage is None or usage.input_tokens <= 0:
+        return ""
+    return f"cache {100 * usage.cached_tokens // usage.input_tokens} %"
 
 
 def _plain(value: Any) -> Any:

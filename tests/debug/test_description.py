@@ -11,7 +11,7 @@ from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
 
 from addons.debug.description import METADATA, describe
-from addons.exchange import Attempt
+from addons.exchange import Attempt, Usage
 from addons.providers.contract import Outcome
 from tests.fakes import FakeProvider, Mishap, exchange_of
 
@@ -39,6 +39,17 @@ def test_how_far_an_exchange_has_come() -> None:
     describe(flow, exchange)
     assert flow.comment == "89abcdef · two · codex@1 · attempt 2 · relay_failed"
     assert flow.metadata[METADATA]["outcome"] == "failed"
+
+
+def test_how_much_came_from_the_cache() -> None:
+    flow, exchange = tflow.tflow(), exchange_of(FakeProvider())
+    exchange.attempts = [Attempt("one", status=200)]
+    exchange.usage = Usage(input_tokens=2000, cached_tokens=1920)
+    describe(flow, exchange)
+    assert flow.comment == "one · cache 96 %"
+    exchange.usage = Usage()
+    describe(flow, exchange)
+    assert flow.comment == "one"
 
 
 def test_a_person_s_comment_stays() -> None:

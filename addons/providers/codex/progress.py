@@ -25,6 +25,7 @@ class Progress:
         headers_read: limits in the head of the attempt's answer were noted.
         output: the WebSocket response that is under way has given output.
         prefix: names instructions and tools of the last WebSocket message.
+        body: of that message, as the caller sent it.
     """
 
     identity: Identity
@@ -42,6 +43,7 @@ class Progress:
     headers_read: bool = False
     output: bool = False
     prefix: str = ""
+    body: dict[str, Any] | None = None
     handshake: Identity | None = None
 
     def restore(self, event: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.routes import Route
-from addons.providers.codex import frames, roster, verdicts
+from addons.providers.codex import frames, metering, roster, verdicts
 from addons.providers.codex.catalogue import Catalogue
 from addons.providers.codex.classification import client_error, transport
 from addons.providers.codex.endpoints import sign_in_of
@@ -51,6 +51,7 @@ from addons.providers.contract import (
     SameAccount,
     Verdict,
 )
+from addons.sessions.journal import Journal
 from addons.settings import Settings
 from addons.store.contract import Store
 
@@ -93,6 +94,7 @@ class CodexProvider:
         self._clock = clock
         self._mint = Mint()
         self._memory = Memory(upstream.url, accounts, store)
+        self._journal = Journal(store)
         self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
         machine = detect(
             os_words=settings.client_os,
@@ -139,9 +141,11 @@ class CodexProvider:
 
     async def start(self) -> None:
         await self._memory.load()
+        self._journal.start()
 
     async def stop(self) -> None:
         await self._catalogue.close()
+        await self._journal.stop()
 
     # --- plan --------------------------------------------------------------------------------
 
@@ -319,6 +323,8 @@ class CodexProvider:
                     "cached": exchange.usage.cached_tokens,
                     "output": exchange.usage.output_tokens,
                 }
+                if (facts := metering.facts(exchange, progress, exchange.usage)) is not None:
+                    self._journal.report(facts)
 
     def restore(self, exchange: Exchange, event: dict[str, Any]) -> bool:
         progress: Progress = exchange.state

@@ -95,6 +95,7 @@ class Sockets:
         frame = self._planner.frame(shaped, identity, caller)
         progress.identity, progress.model = identity, str(create.body["model"])
         progress.shaped, progress.prefix = shaped, prefix_key(create.body)
+        progress.body = create.body
         progress.output, progress.started = False, now
         self._memory.remember(identity, now, progress.model)
         return frame

@@ -1,0 +1,1 @@
+"""What is known of conversations: the meter of their prompt cache."""

@@ -1,0 +1,159 @@
+"""What the meter has to be told of a request that was answered. Neutral; made by providers.
+
+Making one costs nothing: it refers to the caller's body, and nothing of it is read before the
+meter's own time (:mod:`.journal`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+DIGEST_BYTES = 8
+"""Of a prefix's name. Equal names by chance would cost a wrong number in a report, no more."""
+
+MAX_TEXT = 256
+"""Characters of a fact that is a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheTerms:
+    """How an upstream's prompt cache works, as far as it is documented.
+
+    Attributes:
+        minimum: tokens; a shorter prefix is never read.
+        block: tokens; a prefix is read in whole multiples of it.
+        life: seconds after its last use for which a prefix is surely kept.
+    """
+
+    minimum: int = 1024
+    block: int = 128
+    life: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the caller asked, in the order in which a prefix cache reads it.
+
+    Attributes:
+        continued: the items follow an earlier response that the upstream remembers, and do not
+            repeat what was said before.
+    """
+
+    instructions: Any = None
+    tools: Any = None
+    items: Sequence[Any] = ()
+    continued: bool = False
+
+    @classmethod
+    def of_body(cls, body: dict[str, Any]) -> Prompt:
+        """Of a request body in the neutral form (Responses)."""
+        given = body.get("input")
+        items = given if isinstance(given, list) else [] if given is None else [given]
+        continued = bool(body.get("previous_response_id"))
+        return cls(body.get("instructions"), body.get("tools"), items, continued)
+
+    def parts(self) -> Iterator[Any]:
+        """Instructions and tools (None where there are none), then the items."""
+        if not self.continued:
+            yield self.instructions
+            yield self.tools
+        yield from self.items
+
+    def place(self, index: int) -> str:
+        """Name of a part, in the words of the request body."""
+        if self.continued:
+            return f"input[{index}]"
+        return ("instructions", "tools")[index] if index < 2 else f"input[{index - 2}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """As the upstream counted them."""
+
+    input: int
+    cached: int
+    output: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One answered request.
+
+    Attributes:
+        owner: principal of the caller; conversations of two owners never meet.
+        conversation: the session id that the upstream sees.
+        source: where that came from.
+        thread: of the conversation; side requests and sub-agents have their own.
+        window: context window; one more per compaction.
+        account: label.
+        cache_key: what the upstream files the prompt under.
+        client: what the caller calls itself.
+        at: unix seconds at which the request was sent.
+        attempts: how often it was sent.
+    """
+
+    owner: str
+    conversation: str
+    source: str
+    thread: str
+    window: int
+    account: str
+    model: str
+    cache_key: str
+    client: str
+    transport: str
+    at: float
+    tokens: Tokens
+    prompt: Prompt
+    attempts: int = 1
+    terms: CacheTerms = field(default_factory=CacheTerms)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Names of all prefixes of a prompt, the shortest first.
+
+    Attributes:
+        names: hexadecimal; the last one stands for the whole prompt.
+        sizes: bytes of JSON of each prefix.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+
+def chain(prompt: Prompt, model: str, before: str = "") -> Chain:
+    """The prefixes of a prompt. A cache keeps them by model, so a model has prefixes of its own.
+
+    Args:
+        before: name of the prefix that a continued prompt follows.
+    """
+    name = before or hashlib.blake2b(_bytes(model), digest_size=DIGEST_BYTES).hexdigest()
+    names: list[str] = []
+    sizes: list[int] = []
+    size = 0
+    for part in prompt.parts():
+        text = _bytes(part)
+        size += len(text)
+        name = hashlib.blake2b(name.encode() + text, digest_size=DIGEST_BYTES).hexdigest()
+        names.append(name)
+        sizes.append(size)
+    return Chain(tuple(names), tuple(sizes))
+
+
+def shortened(text: str) -> str:
+    """A text from outside, printable and bounded."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:MAX_TEXT])
+
+
+def _bytes(part: Any) -> bytes:
+    try:
+        return orjson.dumps(part)
+    except TypeError:  # lone surrogates, very large integers
+        return json.dumps(part).encode()

@@ -1,0 +1,136 @@
+"""Keeps the meter: counts requests and writes conversations to the store, off the hot path.
+
+What a provider reports waits in a queue. One task takes from it, reads what the store has of a
+conversation that is not in memory, counts, and writes each changed conversation once in a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Final
+
+from addons.sessions.facts import Facts
+from addons.sessions.meter import Conversation, Meter, load
+from addons.store.contract import MAX_NAME, Store, StoreError
+
+logger = logging.getLogger(__name__)
+
+NAMESPACE: Final = "sessions.meter"
+TTL: Final = 7 * 86_400.0
+"""Seconds after its last use at which a conversation is forgotten."""
+
+WRITE_EVERY: Final = 2.0
+"""Seconds between two writes."""
+
+MAX_WAITING: Final = 1000
+"""Reports that may wait to be counted; of more, the oldest are dropped."""
+
+
+def key_of(owner: str, conversation: str) -> str:
+    """The key of a conversation's record."""
+    return f"{owner}:{conversation}"[:MAX_NAME]
+
+
+class Journal:
+    """One per process. Without a store everything is forgotten at the end.
+
+    Attributes:
+        meter: what is in memory.
+    """
+
+    def __init__(self, store: Store | None = None, *, write_every: float = WRITE_EVERY) -> None:
+        self.meter = Meter()
+        self._store = store
+        self._write_every = write_every
+        self._waiting: deque[Facts] = deque(maxlen=MAX_WAITING)
+        self._changed: dict[tuple[str, str], Conversation] = {}
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to count; to be called on the event loop."""
+        self._task = asyncio.create_task(self._run(), name="floway: meter")
+
+    def report(self, facts: Facts) -> None:
+        """A request was answered. Returns at once."""
+        self._waiting.append(facts)
+        self._wanted.set()
+
+    async def stop(self) -> None:
+        """Count and write what waits."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        self._task = None
+        await self._count()
+        await self._write()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await self._count()
+            await asyncio.sleep(self._write_every)  # others come meanwhile
+            await self._count()
+            await self._write()
+
+    async def _count(self) -> None:
+        while self._waiting:
+            facts = self._waiting[0]
+            await self._fetch(facts.owner, facts.conversation)
+            if not self._waiting or self._waiting[0] is not facts:
+                continue  # it was dropped while the store was read
+            self._waiting.popleft()
+            try:
+                conversation = self.meter.record(facts)
+            except Exception:
+                logger.exception("a request could not be counted")
+                continue
+            self._changed[conversation.owner, conversation.id] = conversation
+            await asyncio.sleep(0)  # each has to digest a whole prompt
+
+    async def _fetch(self, owner: str, conversation: str) -> None:
+        """Have a conversation in memory that was dropped from it, or is of an earlier process."""
+        if self._store is None or self.meter.get(owner, conversation) is not None:
+            return
+        kept = self._changed.get((owner, conversation))
+        if kept is None:
+            try:
+                record = await self._store.get(NAMESPACE, key_of(owner, conversation))
+                kept = None if record is None else load(record.value)
+            except (StoreError, ValueError) as error:
+                logger.warning("what was counted of a conversation is forgotten: %s", error)
+        if kept is not None:
+            self.meter.put(kept)
+
+    async def _write(self) -> None:
+        while self._changed and self._store is not None:
+            key, conversation = self._changed.popitem()
+            try:
+                await self._store.put(NAMESPACE, key_of(*key), conversation.dump(), ttl=TTL)
+            except (StoreError, ValueError) as error:
+                logger.warning("what was counted of a conversation is not kept: %s", error)
+            except BaseException:
+                self._changed[key] = conversation  # stopped: it is written at the end
+                raise
+        self._changed.clear()
+
+
+async def conversations(store: Store) -> AsyncIterator[Conversation]:
+    """All that the store has; what is of another form is left out.
+
+    Raises:
+        StoreError: it can't be read.
+    """
+    after = ""
+    while records := await store.scan(NAMESPACE, after=after, limit=100):
+        after = records[-1].key
+        for record in records:
+            try:
+                yield load(record.value)
+            except ValueError as error:
+                logger.warning("%s", error)
