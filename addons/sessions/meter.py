@@ -291,12 +291,12 @@ def _compared(thread: Thread, facts: Facts, names: Chain) -> tuple[int, list[Mis
     repeated = place >= 0 and (names.names[place] == thread.tail or place == len(names.names) - 1)
     if not repeated and (lost := _lost(thread.tokens - shared, facts)):
         changed = facts.prompt.place(place + 1)
-        if facts.window > thread.window:
-            detail = f"{thread.window} -> {facts.window}, from {changed} on"
-            misses.append(Miss(Reason.WINDOW, lost, "client", detail))
-        elif facts.model != thread.model:
+        if facts.model != thread.model:
             detail = f"{thread.model} -> {facts.model}"
             misses.append(Miss(Reason.MODEL, lost, "client", detail))
+        elif facts.window > thread.window:
+            detail = f"{thread.window} -> {facts.window}, from {changed} on"
+            misses.append(Miss(Reason.WINDOW, lost, "client", detail))
         else:
             misses.append(Miss(Reason.PREFIX, lost, "client", f"from {changed} on"))
     return shared, [*misses, *_unread(shared, thread, facts)]
