@@ -19,7 +19,7 @@ from typing import Any, Literal
 from fingerprints.compression import Decoder, decode
 from fingerprints.event_stream import EventReader, ServerEvent
 from fingerprints.redaction import Redactor
-from fingerprints.serial import loads, untidy
+from fingerprints.serial import dumps_text, loads, untidy
 from fingerprints.trace import (
     Answer,
     Conditions,
@@ -293,7 +293,7 @@ class Capture:
                     form="json",
                     length=len(data),
                     data=self._redactor.redact(value),
-                    spelling=_spelling(text),
+                    spelling=_spelling(text, value),
                     problem=problem,
                 )
         return Payload(
@@ -349,7 +349,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _spelling(text: str) -> tuple[str, ...]:
+def _spelling(text: str, value: Any) -> tuple[str, ...]:
+    if dumps_text(value) == text:
+        return ()  # the usual case, and much cheaper than a look at every token
     if len(text) > MAX_SPELLING:
         return ("too large to look at how it is written",)
     return tuple(untidy(text, ascii_only=False))

@@ -31,7 +31,9 @@ JWT = re.compile(
 )
 """A signed, unsigned or encrypted JSON web token."""
 
-SCHEME = re.compile(r"(?P<keep>\b(?:Bearer|Basic)[ \t]+)(?P<token>[A-Za-z0-9._~+/-]{8,}=*)", re.I)
+SCHEME = re.compile(
+    r"(?P<keep>\b(?:[Bb]earer|BEARER|[Bb]asic|BASIC)[ \t]+)(?P<token>[A-Za-z0-9._~+/-]{8,}=*)"
+)
 """A token after its type, in any text. A word without a digit is prose, see :func:`is_prose`."""
 
 KNOWN_TOKEN = re.compile(
@@ -84,6 +86,13 @@ def known_paths(folders: list[str]) -> str:
     """Source of a pattern for folders that were seen, and everything below them."""
     names = "|".join(re.escape(folder) for folder in sorted(folders, key=len, reverse=True))
     return rf"{_BEFORE}(?:{names})(?![A-Za-z0-9_-]){_AFTER}"
+
+
+SUSPECT = re.compile(
+    r"[@/\\=⟨]|%40|ey[A-Za-z0-9_-]{8}|[Bb]earer|BEARER|[Bb]asic|BASIC|sk-|crsr_|gh[oprsu]_"
+    r"|github_pat_|glpat-|npm_|xox|hf_|AIza|AKIA|ya29"
+)
+"""Finds something in every text in which one of the patterns above does: most have nothing."""
 
 
 def named_folder(found: re.Match[str]) -> str:

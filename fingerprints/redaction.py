@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from fingerprints.placeholders import (
@@ -34,6 +35,7 @@ from fingerprints.placeholders import (
     PLACEHOLDER,
     REMOTE,
     SCHEME,
+    SUSPECT,
     is_absolute,
     is_prose,
     known_paths,
@@ -214,12 +216,15 @@ class Redactor:
                 inner = None
             if isinstance(inner, dict | list):
                 return self._opened(text, inner, name, depth, in_tools=in_tools)
-        for found in CWD.finditer(text[:MAX_MASKED]):
+        suspect = SUSPECT.search(text) is not None
+        for found in CWD.finditer(text[:MAX_MASKED]) if suspect else ():
             folder = named_folder(found)
             if folder:
                 self._learn_folder(folder)
-        if len(text) > MAX_MASKED:
+        if len(text) > MAX_MASKED or (len(text) > LONG and _is_long_prose(text)):
             return of_text(text)
+        if not suspect and (self._literals is None or not self._literals.search(text)):
+            return of_text(text) if len(text) > LONG else text
         kept = self._masked(text)
         return of_text(text) if measure(kept) > LONG else kept
 
@@ -336,6 +341,11 @@ class Redactor:
                 self._highest[kind] = max(self._highest.get(kind, 0), int(found["number"]))
 
 
+def _is_long_prose(text: str) -> bool:
+    """Whether it stays too long whatever is masked in it: no placeholder takes the blanks away."""
+    return text.count(" ") + text.count("\n") > LONG
+
+
 def _is_token(text: str) -> bool:
     return len(text) >= 16 and not re.search(r"[\s⟨]", text) and not is_prose(text)
 
@@ -345,6 +355,7 @@ def is_secret_member(name: str) -> bool:
     return _plain(name) in _SECRET_MEMBERS
 
 
+@lru_cache(maxsize=4096)
 def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 PENDING_BYTES = 128 * 1024 * 1024
 """Bodies that may wait for the thread; what comes on top is dropped."""
+
+PAUSE = 20.0
+"""A trace is not written again before this many times as long as the last time took have passed,
+so that a long one, which is written as a whole each time, leaves the processor to the proxy."""
 
 LIVE = "live-"
 """How the scenario of live traces begins; only their files are ever removed."""
@@ -33,13 +38,14 @@ class Sink:
         capture: what has been recorded.
         live: its file counts against the limit, and may be removed.
         size: bytes of raw bodies that went into it.
+        due: when it may be written again, seconds of the monotonic clock.
     """
 
     capture: Capture
     live: bool
     size: int = 0
     dirty: bool = False
-    path: Path | None = None
+    due: float = 0.0
 
 
 @dataclass(slots=True)
@@ -91,24 +97,26 @@ class TraceWriter:
     # --- on the thread ---
 
     def _work(self) -> None:
-        waiting: dict[int, Sink] = {}
+        dirty: dict[int, Sink] = {}
         ended = False
         while not ended:
-            job = self._jobs.get()
-            while True:  # all that is there, before the files are written
-                if job is None:
-                    ended = True
-                else:
-                    self._guard(lambda job=job: self._take(job))  # type: ignore[misc]
-                    waiting[id(job.sink)] = job.sink
-                try:
+            pause = min((sink.due for sink in dirty.values()), default=None)
+            wait = None if pause is None else max(pause - time.monotonic(), 0.0)
+            try:
+                job = self._jobs.get(timeout=wait)
+                while True:  # all that is there, before files are written
+                    ended = ended or job is None
+                    if job is not None:
+                        self._guard(self._take, job)
+                        if job.sink.dirty:
+                            dirty[id(job.sink)] = job.sink
                     job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-            for sink in waiting.values():
-                if sink.dirty:
-                    self._guard(lambda sink=sink: self._write(sink))  # type: ignore[misc]
-            waiting.clear()
+            except queue.Empty:
+                now = time.monotonic()
+            for key, sink in list(dirty.items()):
+                if ended or sink.due <= now:
+                    del dirty[key]
+                    self._guard(self._write, sink)
 
     def _take(self, job: _Job) -> None:
         try:
@@ -119,13 +127,17 @@ class TraceWriter:
             job.sink.size += job.size
             with self._lock:
                 self._pending -= job.size
-        if job.last and not job.sink.live:
-            job.sink.dirty = True  # also when nothing came: whoever waits for it finds that out
+        if job.last:
+            job.sink.due = 0.0
+            # Also when nothing came: whoever waits for the one trace finds that out.
+            job.sink.dirty = job.sink.dirty or not job.sink.live
 
     def _write(self, sink: Sink) -> None:
         sink.dirty = False
+        begin = time.monotonic()
         path = trace_file.write(sink.capture.trace(), self.folder)
-        sink.path = path
+        end = time.monotonic()
+        sink.due = end + (end - begin) * PAUSE
         if sink.live:
             files = self._known_files()
             files.pop(path, None)
@@ -149,9 +161,9 @@ class TraceWriter:
             oldest.unlink(missing_ok=True)
             total -= files.pop(oldest)
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def _guard[T](self, work: Callable[[T], None], subject: T) -> None:
         try:
-            work()
+            work(subject)
         except OSError as error:
             self._complain(
                 type(error).__name__,
