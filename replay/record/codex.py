@@ -215,7 +215,8 @@ class Driver:
             case "exec":
                 await self._exec(*step.prompts)
             case "resume":
-                await self._exec("resume", "--last", *step.prompts)
+                # Not --last: together with a prompt, the oldest releases take it for an id.
+                await self._exec("resume", self._conversation(), *step.prompts)
             case "review":
                 await self._exec("review", "--uncommitted")
             case "fork" if self._scenario.surface == "exec":

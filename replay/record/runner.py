@@ -11,7 +11,7 @@ import datetime
 import platform
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -105,6 +105,7 @@ class CodexRunner:
         self._cache = cache
         self._out = out
         self._told = told
+        self._instead: set[str] = set()
         self._sockets = {"chatgpt": _WebSocket(), "api_key": _WebSocket()}
 
     async def record(self, runs: Sequence[Run], jobs: int) -> list[Outcome]:
@@ -159,15 +160,22 @@ class CodexRunner:
             return Outcome(run, "failed", str(error), error.output)
 
     async def _tried(self, run: Run, able: Abilities) -> Outcome:
-        for left in reversed(range(TRIES)):
+        scenario, problem = run.scenario, RecordError("")
+        ways = [scenario] * TRIES
+        if scenario.instead is not None and not able.lacking(scenario.instead):
+            ways = [scenario, scenario.instead, scenario.instead]
+            if scenario.name in self._instead:
+                ways = ways[1:]
+        for way in ways:
             try:
-                return await self._recorded(run, able)
+                outcome = await self._recorded(replace(run, scenario=way), able)
             except (RecordError, TraceError, OSError) as error:
-                if not left:
-                    if isinstance(error, RecordError):
-                        raise
-                    raise RecordError(str(error)) from error
-        raise AssertionError("the last try returns or raises")
+                problem = error if isinstance(error, RecordError) else RecordError(str(error))
+                continue
+            if way is not scenario:
+                self._instead.add(scenario.name)
+            return replace(outcome, run=run)
+        raise problem
 
     async def _recorded(self, run: Run, able: Abilities) -> Outcome:
         scenario, case = able.fitted(run.scenario), run.case

@@ -46,12 +46,14 @@ class Answer:
         items: output items in order.
         reasoning_tokens: to be reported.
         input_tokens: to be reported instead of the true count; None reports the true one.
+        once: ``input_tokens`` only the first time that this number is ordered.
         pace: seconds between events.
     """
 
     items: list[Item] = field(default_factory=list)
     reasoning_tokens: int = 0
     input_tokens: int | None = None
+    once: bool = False
     pace: float = 0.0
 
 
@@ -74,7 +76,7 @@ def answer(body: Mapping[str, Any], *, account_id: str) -> Answer:
         return Answer([compaction_item(items, account_id)])
     prompt, after = last_prompt(items)
     directives = parse_directives(prompt)
-    result = Answer(input_tokens=directives.tokens, pace=directives.pace)
+    result = Answer(input_tokens=directives.tokens, once=directives.once, pace=directives.pace)
     result.items += _reasoning(body, directives, account_id, result)
     tools = offered_tools(body)
     outputs = [item for item in after if item.get("type") in OUTPUT_TYPES]

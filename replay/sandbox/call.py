@@ -29,7 +29,12 @@ type Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Services:
-    """What handlers share. ``https_url``: of the TLS listener, "" when there is none."""
+    """What handlers share.
+
+    Attributes:
+        https_url: of the TLS listener, "" when there is none.
+        reported: accounts and token counts of ``[[tokens N once]]`` that were reported.
+    """
 
     config: SandboxConfig
     accounts: Accounts
@@ -38,6 +43,7 @@ class Services:
     cache: PromptCache
     gate: Gate
     https_url: str = ""
+    reported: set[tuple[str, int | None]] = field(default_factory=set)
 
     def now(self) -> float:
         return self.config.clock()

@@ -12,6 +12,8 @@ A directive is ``[[word arguments]]`` anywhere in the last user message:
 ``[[text "…"]]``            answer with exactly this text
 ``[[think]] [[think N]]``   reason first, with a summary of N words (default 12)
 ``[[tokens N]]``            report N input tokens, e.g. to provoke a client's compaction
+``[[tokens N once]]``       the same in the first answer to such a prompt: clients may repeat the
+                            prompt after they have compacted
 ``[[pace MS]]``             wait so many milliseconds between events
 ==========================  =======================================================================
 
@@ -51,6 +53,7 @@ class Directives:
         text: of a ``[[text "…"]]``.
         think: words of the reasoning summary.
         tokens: of a ``[[tokens N]]``.
+        once: of a ``[[tokens N once]]``.
         pace: seconds between events.
         rest: the prompt without its directives.
     """
@@ -60,6 +63,7 @@ class Directives:
     text: str | None = None
     think: int | None = None
     tokens: int | None = None
+    once: bool = False
     pace: float = 0.0
     rest: str = ""
 
@@ -94,7 +98,7 @@ def parse_directives(prompt: str) -> Directives:
             case "think":
                 found.think = min(12 if value is None else value, MAX_WORDS)
             case "tokens":
-                found.tokens = value
+                found.tokens, found.once = value
             case "pace":
                 found.pace = min((value or 0) / 1000, 60.0)
     if calls:
@@ -119,6 +123,10 @@ def _arguments(word: str, prompt: str, start: int) -> tuple[Any, int] | None:
         return raw, close + 2
     if not raw:
         return (None, close + 2) if word in ("then", "think") else None
+    if word == "tokens":
+        number, _, rest = raw.partition(" ")
+        known = number.isdecimal() and len(number) <= 9 and rest.strip() in ("", "once")
+        return ((int(number), bool(rest)), close + 2) if known else None
     if word in ("then", "run") or not raw.isdecimal() or len(raw) > 9:
         return None
     return int(raw), close + 2

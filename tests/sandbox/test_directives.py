@@ -33,6 +33,14 @@ def test_a_command_for_whichever_shell_there_is() -> None:
     assert parse_directives("[[run ]]").rounds == []
 
 
+def test_token_counts_may_be_for_once() -> None:
+    for text, expected in (("9", (9, False)), ("9 once", (9, True)), ("9  once ", (9, True))):
+        found = parse_directives(f"[[tokens {text}]] x")
+        assert (found.tokens, found.once, found.rest) == (*expected, "x")
+    for wrong in ("x", "9 twice", "9 once more", "1234567890"):
+        assert parse_directives(f"[[tokens {wrong}]]").tokens is None
+
+
 def test_json_that_does_not_end_at_the_brackets_is_raw_text() -> None:
     found = parse_directives('[[call exec {"a": 1}; more]]')
     assert found.rounds == [[WantedCall("exec", '{"a": 1}; more')]]

@@ -33,6 +33,20 @@ async def test_every_model_and_member_is_taken_and_no_model_is_listed(
     assert models.headers["etag"] == said.headers["x-models-etag"]
 
 
+async def test_a_token_count_is_reported_once(start: Callable[..., Any]) -> None:
+    sandbox: Sandbox = await start(lenient=True, tls_port=None)
+    headers = {"authorization": f"Bearer {sandbox.accounts[0].api_key}"}
+    async with httpx.AsyncClient(base_url=sandbox.http_url, verify=False, timeout=10) as client:
+        counts = []
+        for text in ("a [[tokens 5000 once]]", "so: a [[tokens 5000 once]]", "[[tokens 5001]]"):
+            body = {"model": "any", "input": text}
+            answer = await client.post("/v1/responses", json=body, headers=headers)
+            counts.append(answer.json()["usage"]["input_tokens"])
+    assert counts[0] == 5000
+    assert counts[1] < 500
+    assert counts[2] == 5001
+
+
 async def test_what_is_no_request_is_refused_all_the_same(start: Callable[..., Any]) -> None:
     sandbox: Sandbox = await start(lenient=True, tls_port=None)
     token = sandbox.accounts.access_token(sandbox.accounts[0])

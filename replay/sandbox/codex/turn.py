@@ -110,7 +110,7 @@ def _turn(
         reasoning_tokens=said.reasoning_tokens,
         cache_write_tokens=lookup.written_tokens,
     )
-    if said.input_tokens is not None:  # ordered by a directive, to provoke a compaction
+    if said.input_tokens is not None and _ordered(services, call, said):
         cached = min(lookup.cached_tokens, said.input_tokens)
         usage = replace(usage, input_tokens=said.input_tokens, cached_tokens=cached)
     account = call.owner
@@ -120,6 +120,16 @@ def _turn(
     call.entry.usage = usage.json()
     events = ResponseEvents(body, said.items, usage, failure=failure, created=services.now())
     return Turn(events, said, usage)
+
+
+def _ordered(services: Services, call: Call, said: Answer) -> bool:
+    """Whether the token count that a directive asks for, to provoke a compaction, is reported."""
+    if not said.once:
+        return True
+    order = (call.owner.label, said.input_tokens)
+    fresh = order not in services.reported
+    services.reported.add(order)
+    return fresh
 
 
 def turn_state(services: Services, call: Call, given: str) -> str | None:
