@@ -188,12 +188,18 @@ class Recorded(Part):
 
 
 class Profile(Part):
-    """One release of one client. See the module's text for how the parts go together."""
+    """One release of one client. See the module's text for how the parts go together.
+
+    Attributes:
+        hosts: where the requests were sent. What goes to another host, and is none of these
+            requests, is none of the profile's business.
+    """
 
     format: Literal[1]
     client: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     release: str = Field(pattern=r"^\d+\.\d+\.\d+[0-9A-Za-z.+-]*$")
     recorded: Recorded
+    hosts: Names = ()
     originators: dict[str, str] = Field(min_length=1)
     shapes: dict[str, Shape]
     models: tuple[ModelRule, ...] = Field(min_length=1)

@@ -172,9 +172,20 @@ class Exchange(_Part):
         """First value of a header, by lower-case name."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
+    @property
+    def host(self) -> str:
+        """The authority without its port."""
+        return host_of(self.authority)
+
     def sent(self) -> Iterator[Message]:
         """The client's messages."""
         return (message for message in self.messages if message.sender == "client")
+
+
+def host_of(authority: str) -> str:
+    """The host of an authority: ``[::1]`` of ``[::1]:8080``."""
+    host, colon, port = authority.rpartition(":")
+    return host if colon and port.isdigit() else authority
 
 
 class Conditions(_Part):

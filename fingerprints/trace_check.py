@@ -55,7 +55,10 @@ class Checked:
 
 
 def check_trace(profile: Profile, trace: Trace) -> Iterator[Checked]:
-    """All that reached the upstream, in order, each upgrade with its messages."""
+    """All that reached the upstream, in order, each upgrade with its messages.
+
+    A request that the profile does not have, to a host that it does not know, is left aside.
+    """
     for exchange in trace.upstream():
         if exchange.method != "CONNECT":
             yield from check_exchange(profile, exchange)
@@ -65,6 +68,8 @@ def check_exchange(profile: Profile, exchange: Exchange) -> Iterator[Checked]:
     """A request, or an upgrade with its messages."""
     request = observed(exchange)
     found, differences = inspect(profile, request)
+    if found is None and profile.hosts and exchange.host not in profile.hosts:
+        return
     nearest, apart = ("", ()) if found is not None else nearest_form(profile, request)
     yield Checked(
         exchange,

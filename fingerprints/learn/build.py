@@ -34,7 +34,7 @@ from fingerprints.profile import (
     Transport,
     When,
 )
-from fingerprints.trace import Trace
+from fingerprints.trace import Trace, host_of
 
 MOST_NAMED = 4
 """Recordings that an entry names as its evidence."""
@@ -116,6 +116,7 @@ def _profile(
         client=recordings.client,
         release=recordings.release,
         recorded=_recorded(recordings),
+        hosts=_hosts(recordings),
         originators=_originators(recordings, naming, vocabulary),
         shapes=shapes,
         models=models_of(recordings.samples, naming, vocabulary, shapes, catalogue),
@@ -125,6 +126,10 @@ def _profile(
         items=rules,
         requests=requests,
     )
+
+
+def _hosts(recordings: Recordings) -> tuple[str, ...]:
+    return tuple(sorted({host_of(each.authority) for each in recordings.samples} - {""}))
 
 
 def _document(learned: Learned) -> Document:
