@@ -149,6 +149,9 @@ class Pool:
     Args:
         accounts: in the order in which they are first asked.
         strategy: for new conversations; round robin by default.
+
+    Attributes:
+        pinned: handle of the account that a person wants, before any binding, while it can serve.
     """
 
     def __init__(
@@ -163,6 +166,7 @@ class Pool:
         self.affinity = affinity if affinity is not None else Affinity()
         self._strategy: Strategy = strategy if strategy is not None else RoundRobin()
         self._accounts: dict[str, Account] = {}
+        self.pinned: str | None = None
         # The choice for a conversation whose first answer is still under way. A client's main
         # and title request run at the same time; they must not end on two accounts.
         self._tentative: OrderedDict[str, tuple[str, float]] = OrderedDict()
@@ -258,6 +262,8 @@ class Pool:
         return self.cooldowns.back_off(account.handle, model, first, reason, now=now, error=error)
 
     def _preferred(self, conversation: str, now: float) -> Iterator[str]:
+        if self.pinned is not None:
+            yield self.pinned
         if not conversation:
             return
         binding = self.affinity.get(conversation, now)

@@ -1,0 +1,245 @@
+"""Keeps a running pool in step with what is kept: accounts, their states, the pin.
+
+And the other way round: what the pool has learned of limits and cooldowns is kept for whoever asks
+(``floway accounts list``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from addons.accounts.authority import Authority
+from addons.accounts.credentials.document import Document
+from addons.accounts.credentials.store import Credentials
+from addons.accounts.errors import AccountError, SignInEnded, SignInUnavailable
+from addons.accounts.model import Account, AccountState
+from addons.accounts.pool import Pool
+from addons.accounts.refresh import Refresher
+from addons.accounts.seen import observed
+from addons.accounts.states import States
+from addons.store.contract import JsonLike, StoreError
+
+logger = logging.getLogger(__name__)
+
+PERIOD: Final = 1.0
+"""Seconds between looks at what is kept."""
+
+type Admit = Callable[[Account], str]
+"""Why an account can't be served here, or ""."""
+
+
+class Keeper:
+    """One per provider and process.
+
+    Args:
+        configured: accounts of the settings, which stay.
+        admit: looked at for added accounts.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        credentials: Credentials,
+        states: States,
+        refresher: Refresher,
+        pool: Pool,
+        configured: Sequence[Account],
+        *,
+        admit: Admit = lambda _: "",
+        clock: Callable[[], float] = time.time,
+        period: float = PERIOD,
+    ) -> None:
+        self._authority = authority
+        self._credentials = credentials
+        self._states = states
+        self._refresher = refresher
+        self._pool = pool
+        self._configured = tuple(configured)
+        self._admit = admit
+        self._clock = clock
+        self._period = period
+        self._kept: dict[str, tuple[str, str]] = {}
+        """Name and revision of each added account's credential, by handle."""
+        self._seen: dict[str, JsonLike] = {}
+        self._stamp: object = None
+        self._task: asyncio.Task[None] | None = None
+
+    # --- life --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Load all, then watch.
+
+        Raises:
+            AccountError: a file can't be used, or others can read it.
+        """
+        await asyncio.to_thread(self._credentials.vault.check)
+        await self.look()
+        self._task = asyncio.create_task(self._watch(), name="floway: watch accounts")
+
+    async def stop(self) -> None:
+        """A refresh that is under way is finished first."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._refresher.close()
+        await self._authority.close()
+
+    async def _watch(self) -> None:
+        told = ""
+        while True:
+            await asyncio.sleep(self._period)
+            try:
+                await self.look()
+                await self._show()
+                told = ""
+            except (AccountError, StoreError) as error:
+                if str(error) != told:
+                    logger.warning("accounts stay as they are: %s", error)
+                told = str(error)
+            except Exception:
+                logger.exception("accounts could not be looked at")
+
+    # --- what is kept ------------------------------------------------------------------------
+
+    async def look(self) -> bool:
+        """Take over what has changed; True when something had."""
+        stamp = (
+            await self._states.version(),
+            await asyncio.to_thread(self._credentials.vault.stamp),
+        )
+        if stamp == self._stamp:
+            return False
+        provider = self._authority.provider
+        accounts = {account.handle: account for account in self._configured}
+        kept: dict[str, tuple[str, str]] = {}
+        for sheet in await self._credentials.sheets(provider):
+            account = await self._account(sheet.document)
+            if account is not None:
+                accounts[account.handle] = account
+                kept[account.handle] = (sheet.document.name, sheet.document.revision)
+        self._kept = {**kept}
+        for account in accounts.values():
+            await self._judge(account)
+        before = {account.handle for account in self._pool.accounts}
+        self._pool.replace(accounts.values())
+        self._pool.pinned = await self._states.pinned(provider)
+        for account in accounts.values():
+            if self._stamp is not None and account.handle not in before:
+                logger.info("account %s: added", account.label)
+        self._stamp = stamp
+        return True
+
+    async def _account(self, sheet: Document) -> Account | None:
+        """The account of a kept sign-in: the known one, brought up to date, or a new one."""
+        known = self._pool.account(sheet.handle)
+        if any(known is each for each in self._configured):
+            known = None  # it can be refreshed here, and the one of the settings can't
+        if known is not None:
+            known.label = sheet.shown
+            if self._kept.get(sheet.handle) == (sheet.name, sheet.revision):
+                return known
+        try:
+            document = await self._credentials.read(sheet.name)
+            if document is None:
+                return None
+            credential = self._authority.credential(document.secret)
+        except AccountError as error:
+            logger.warning("account %s can't be used: %s", sheet.shown, error)
+            return known
+        if known is None:
+            return Account(sheet.provider, sheet.shown, sheet.handle, credential)
+        known.credential = credential
+        return known
+
+    async def _judge(self, account: Account) -> None:
+        """What a person, or a final refusal, made of it."""
+        state = await self._states.of(account.provider, account.handle)
+        name, revision = self._kept.get(account.handle, ("", ""))
+        account.state, account.reason = AccountState.READY, ""
+        if not state.enabled:
+            account.state = AccountState.DISABLED
+            account.reason = f"disabled; floway accounts enable {account.label}"
+        elif state.problem is not None and name and state.problem.revision == revision:
+            account.state = AccountState.NEEDS_LOGIN
+            account.reason = needs_login(account, state.problem.code)
+        elif name and (problem := self._admit(account)):
+            account.state, account.reason = AccountState.DISABLED, problem
+
+    async def _show(self) -> None:
+        now = self._clock()
+        for account in self._pool.accounts:
+            value = observed(account, self._pool.cooldowns, now)
+            if self._seen.get(account.handle) != value:
+                await self._states.see(account.provider, account.handle, value)
+                self._seen[account.handle] = value
+
+    # --- before and after a request ----------------------------------------------------------
+
+    async def ready(self, account: Account) -> bool:
+        """Renew a sign-in that ends soon; False when the account can't be used now."""
+        kept = self._kept.get(account.handle)
+        if kept is None:
+            return True
+        try:
+            document = await self._refresher.usable(kept[0])
+        except SignInEnded as error:
+            self._over(account, error)
+            return False
+        except SignInUnavailable:
+            return True  # it ends soon; whether it has ended, the upstream will say
+        except (AccountError, StoreError) as error:
+            logger.warning("account %s: %s", account.label, error)
+            return True
+        self._take(account, document)
+        return True
+
+    async def reload(self, account: Account, refused: str) -> bool:
+        """Whether another process has left a token that was not refused yet."""
+        kept = self._kept.get(account.handle)
+        if kept is None:
+            return False
+        try:
+            document = await self._credentials.read(kept[0])
+        except AccountError as error:
+            logger.warning("account %s: %s", account.label, error)
+            return False
+        if document is None or self._authority.describe(document.secret).token == refused:
+            return False
+        self._take(account, document)
+        return True
+
+    async def renew(self, account: Account, refused: str) -> bool:
+        """Refresh a sign-in that was refused; True when there is a new one."""
+        kept = self._kept.get(account.handle)
+        if kept is None:
+            return False
+        try:
+            document = await self._refresher.usable(kept[0], refused=refused, reason="refused")
+        except SignInEnded as error:
+            self._over(account, error)
+            return False
+        except (AccountError, StoreError) as error:
+            logger.warning("account %s: %s", account.label, error)
+            return False
+        self._take(account, document)
+        return True
+
+    def _take(self, account: Account, document: Document) -> None:
+        if self._kept.get(account.handle) != (document.name, document.revision):
+            account.credential = self._authority.credential(document.secret)
+            self._kept[account.handle] = (document.name, document.revision)
+
+    def _over(self, account: Account, error: SignInEnded) -> None:
+        account.state = AccountState.NEEDS_LOGIN
+        account.reason = needs_login(account, error.code)
+
+
+def needs_login(account: Account, code: str) -> str:
+    """What has to be done; for people and for clients."""
+    return f"needs login ({code}): floway accounts add {account.provider} --label {account.label}"
