@@ -35,6 +35,9 @@ from fingerprints.trace_redaction import redacted_again, renumbered
 MAX_SPELLING = 4 * 1024 * 1024
 """Characters of JSON whose spelling is looked at."""
 
+MAX_MESSAGES = 32 * 1024 * 1024
+"""Bytes of a WebSocket's messages that are kept while it lives."""
+
 type Pairs = Sequence[tuple[str, str]]
 type HttpVersion = Literal["HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3"]
 
@@ -104,6 +107,16 @@ class Recording:
     attempt: int | None = None
     notes: list[str] = field(default_factory=list)
     decoded: bool = False
+    said: int = 0
+    """Bytes of messages."""
+
+    def say(self, message: RawMessage) -> None:
+        """Adds a message, as long as there is room: a socket may live for days."""
+        before, self.said = self.said, self.said + len(message.data)
+        if self.said <= MAX_MESSAGES:
+            self.messages.append(message)
+        elif before <= MAX_MESSAGES:
+            self.notes.append(f"messages after {MAX_MESSAGES} bytes of them are not kept")
 
     def header(self, name: str) -> str:
         """First value of a header, by lower-case name; "" when it is not there."""

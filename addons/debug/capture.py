@@ -204,7 +204,7 @@ class TraceCapture:
         found = self._open.get(flow.id)
         if found is not None and flow.websocket is not None and flow.websocket.messages:
             message = flow.websocket.messages[-1]
-            found.recording.messages.append(flow_recording.of_message(message))
+            found.recording.say(flow_recording.of_message(message))
 
     def _end(self, flow: http.HTTPFlow) -> None:
         found = self._open.pop(flow.id, None)

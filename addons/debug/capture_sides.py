@@ -111,9 +111,9 @@ class SideCapture(TraceCapture):
         if pair is None or message is None:
             return
         if message.injected or message.from_client:
-            pair.client.messages.append(flow_recording.of_message(message))
+            pair.client.say(flow_recording.of_message(message))
         elif pair.upstream is not None:
-            pair.upstream.messages.append(flow_recording.of_message(message))
+            pair.upstream.say(flow_recording.of_message(message))
 
     # --- behind it ---
 
@@ -144,9 +144,9 @@ class SideCapture(TraceCapture):
         elif message is not None and not message.dropped and not message.injected:
             sent: RawMessage = flow_recording.of_message(message)
             if not message.from_client:
-                pair.client.messages.append(sent)
+                pair.client.say(sent)
             elif pair.upstream is not None:
-                pair.upstream.messages.append(sent)
+                pair.upstream.say(sent)
 
     def _end(self, flow: http.HTTPFlow) -> None:
         original = _continued(flow)

@@ -191,6 +191,18 @@ def test_messages_of_a_websocket() -> None:
     assert exchange.answer.closed_by == "client"
 
 
+def test_messages_have_a_bottom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fingerprints.capture.MAX_MESSAGES", 5)
+    given = recording(method="GET", headers=[("Upgrade", "websocket")])
+    for data in (b"abc", b"de", b"f", b"g"):
+        given.say(RawMessage("client", 1001.5, data))
+    kept = capture()
+    kept.add(given)
+    [exchange] = kept.trace().exchanges
+    assert [each.payload.data for each in exchange.messages] == ["abc", "de"]
+    assert exchange.notes == ("messages after 5 bytes of them are not kept",)
+
+
 def test_equality_survives_across_everything() -> None:
     turn_state = "opaque-turn-state-4711"
     kept = capture()
