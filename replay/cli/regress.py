@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.progress import Progress
+
 from fingerprints.errors import TraceError
+from replay.bench.processes import ProcessFailed
 from replay.cli import reports
 from replay.cli.check import OWN, load
 from replay.cli.failure import USAGE, CommandFailed
 from replay.regress import corpus, offline
-from replay.report.model import Report
+from replay.report.model import Report, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ def regress(chosen: Regress) -> None:
             )
         )
         report.seconds = time.perf_counter() - started
+        if chosen.online:
+            report.requests += _replayed(recorded, chosen, report, bar)
     left = [each.trace.name for each in recorded if not _has_profile(each, profile is not None)]
     if left:
         names = ", ".join(sorted({name.partition("/")[0] for name in left}))
@@ -68,6 +73,29 @@ def regress(chosen: Regress) -> None:
     report.golden = sorted({request.trace.partition(" against ")[2] for request in report.requests})
     code = reports.finish(report, chosen.reports, quiet=chosen.quiet, everything=chosen.everything)
     sys.exit(code)
+
+
+def _replayed(
+    recorded: Sequence[corpus.Recorded], chosen: Regress, report: Report, bar: Progress
+) -> list[Request]:
+    """Everything with a model request in it, sent through a floway for each profile."""
+    from replay.regress import replayed
+
+    out: list[Request] = []
+    plans = replayed.plan(recorded, "" if chosen.profile == OWN else chosen.profile)
+    task = bar.add_task("through floway", total=sum(map(len, plans.values())), detail="")
+    for profile, group in plans.items():
+        bar.update(task, detail=f"starting floway as {profile}")
+        try:
+            with replayed.replaying(profile, recorded) as replay:
+                for each in group:
+                    bar.update(task, advance=1, detail=each.trace.name)
+                    out += replay.requests(each, side_by_side=bool(chosen.reports))
+        except ProcessFailed as error:
+            raise CommandFailed(str(error)) from None
+    count = sum(map(len, plans.values()))
+    report.notes.append(f"{count} recordings were sent through floway as {', '.join(plans)}")
+    return out
 
 
 def _has_profile(recorded: corpus.Recorded, given: bool) -> bool:

@@ -10,15 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from fingerprints import library
-from fingerprints.compare.allowances import parse
+from fingerprints.compare.allowances import SOMETIMES, Allowance, parse
+from fingerprints.compare.facts import member
 from fingerprints.compare.pool import Pool
 from fingerprints.difference import Change, Difference, Layer
+from fingerprints.entry import Entry, Presence
 from fingerprints.profile import Profile
 from fingerprints.trace import Exchange, Trace
 from fingerprints.trace_check import check_trace
-from replay.regress.corpus import Recorded
+from replay.regress.corpus import Recorded, by_scenario, own_profile
 from replay.regress.floway_process import FlowayProcess
 from replay.regress.sender import Sender, SendFailed
 from replay.report import checked, compared
@@ -31,13 +34,33 @@ CONTENT_OPS = ("content", "opaque", "items")
 """Matchers of a profile that say: the caller brings this."""
 
 
+OWN_WORDS: Final = {
+    "header:user-agent=text": "words of the machine on which floway runs",
+    "header:host=text": "the upstream's name",
+    "*x-codex-turn-metadata.sandbox=text": "floway runs no tools, and says so",
+    "*x-codex-turn-metadata.analytics_enabled=bool": "floway sends no analytics, and says so",
+}
+"""Rule to reason: where floway speaks of itself, and the recorded client of itself."""
+
+
 def requests_of(trace: Trace) -> list[Exchange]:
-    """The model requests of a recording as the client sent them."""
+    """The model requests of a recording as the client sent them.
+
+    Without those that continue a stored response over HTTP: that the backend stores none, and
+    floway refuses them with 400, is no matter of fingerprints.
+    """
     return [
         exchange
         for exchange in trace.exchanges
-        if exchange.side != "upstream" and exchange.path.partition("?")[0] in MODEL_PATHS
+        if exchange.side != "upstream"
+        and exchange.path.partition("?")[0] in MODEL_PATHS
+        and not _continues(exchange)
     ]
+
+
+def _continues(exchange: Exchange) -> bool:
+    data = exchange.body.data if exchange.body is not None else None
+    return isinstance(data, dict) and data.get("previous_response_id") is not None
 
 
 class Replay:
@@ -52,6 +75,7 @@ class Replay:
         self.floway = floway
         self.profile = profile
         self._goldens = goldens
+        self._allowances = allowances(profile)
         self._pool = Pool(map(model_requests, goldens), content_paths(profile))
 
     def requests(self, recorded: Recorded, *, side_by_side: bool = False) -> list[Request]:
@@ -79,20 +103,12 @@ class Replay:
             yield request
         if not self._goldens:
             return
-        comparison = self._pool.compare(outgoing, allowances=ALLOWANCES, side_by_side=side_by_side)
+        comparison = self._pool.compare(
+            outgoing, allowances=self._allowances, side_by_side=side_by_side
+        )
         for request in compared.requests(outgoing, comparison):
             request.trace = f"{name} against recordings"
             yield request
-
-
-ALLOWANCES = tuple(
-    parse(rule)
-    for rule in (
-        # Words of the machine on which floway runs, not of the one that was recorded.
-        "header:user-agent=text",
-        "header:host=text",
-    )
-)
 
 
 def model_requests(trace: Trace) -> Trace:
@@ -105,17 +121,37 @@ def model_requests(trace: Trace) -> Trace:
 
 def content_paths(profile: Profile) -> list[str]:
     """Paths of a model request's body that are the caller's."""
-    out = []
-    for name, document in profile.documents.items():
-        if any(
-            form.body == name
-            for kind in ("turn", "compaction", "prewarm")
-            for form in profile.requests.get(kind, {}).values()
-        ):
-            out += [
-                f"body:{entry.name}" for entry in document.members if entry.value.op in CONTENT_OPS
-            ]
-    return list(dict.fromkeys(out))
+    return [path for path, _ in _content(profile)]
+
+
+def _content(profile: Profile) -> list[tuple[str, bool]]:
+    """Paths that are the caller's, and whether they may be absent."""
+    bodies = {
+        form.body
+        for kind in ("turn", "compaction", "prewarm")
+        for form in profile.requests.get(kind, {}).values()
+    }
+    found: dict[str, bool] = {}
+    for name in sorted(bodies - {""}):
+        for path, entry in _entries(profile, "body:", name):
+            if entry.value.op in CONTENT_OPS:
+                optional = entry.presence is Presence.SOMETIMES
+                found[path] = found.get(path, False) or optional
+    return list(found.items())
+
+
+def _entries(profile: Profile, path: str, document: str) -> Iterator[tuple[str, Entry]]:
+    for entry in profile.documents[document].members:
+        here = member(path, entry.name)
+        yield here, entry
+        if entry.value.op == "document":
+            yield from _entries(profile, here, entry.value.document)
+
+
+def allowances(profile: Profile) -> list[Allowance]:
+    """What may differ from every recording, though nothing in them shows it."""
+    optional = [f"{path}={SOMETIMES}" for path, absent in _content(profile) if absent]
+    return [parse(rule) for rule in (*OWN_WORDS, *optional)]
 
 
 def _failed(name: str, problem: str) -> Request:
@@ -125,6 +161,33 @@ def _failed(name: str, problem: str) -> Request:
     return Request(
         trace=name, number="0", title="sending", verdict="differs", differences=[found(difference)]
     )
+
+
+def plan(recorded: Sequence[Recorded], profile: str = "") -> dict[str, list[Recorded]]:
+    """Profile to the recordings that are sent through a floway with it: official ones with the
+    profile of their release (of equal runs the first), the others with the newest.
+
+    Args:
+        profile: for all of them.
+    """
+    out: dict[str, list[Recorded]] = {}
+    for runs in by_scenario(recorded).values():
+        first = runs[0]
+        if not requests_of(first.trace):
+            continue
+        name = profile or _newest(first.trace.client if first.official else "")
+        own = own_profile(first.trace) if first.official and not profile else None
+        if own is not None:
+            name = own.name
+        elif first.official and not profile:
+            continue  # of a release without a profile
+        out.setdefault(name, []).append(first)
+    return out
+
+
+def _newest(client: str) -> str:
+    shelved = library.available()
+    return next(each.name for each in shelved if client in ("", each.client))
 
 
 @contextmanager

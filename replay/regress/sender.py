@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,9 @@ from replay.regress.filler import filled
 SECONDS = 30.0
 """How long an answer may take."""
 
+SEALED = "encrypted_content"
+"""Member that only the account that it was made for can read."""
+
 _BY_CONNECTION = {"host", "content-length", "connection", "upgrade", "transfer-encoding"}
 _ENDS = {"response.completed", "response.failed", "response.incomplete", "error"}
 
@@ -47,6 +50,8 @@ class Sender:
 
     port: int
     statuses: list[int] = field(default_factory=list)
+    _sealed: dict[str, str] = field(default_factory=dict)
+    _received: list[str] = field(default_factory=list)
 
     def send(self, exchange: Exchange) -> None:
         """A request with its whole answer, or an upgrade with all its messages and their answers.
@@ -61,6 +66,9 @@ class Sender:
 
     def _request(self, exchange: Exchange) -> None:
         made = _filled(exchange)
+        if made.body is not None:
+            data = self._unsealed(made.body.data)
+            made = made.model_copy(update={"body": made.body.model_copy(update={"data": data})})
         body = observed(made).body
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         with closing(connection):
@@ -84,6 +92,9 @@ class Sender:
                 f"{exchange.method} {exchange.path}: {answer.status} "
                 f"{content[:300].decode('utf-8', 'replace')}"
             )
+        for line in content.splitlines():
+            if b"encrypted_content" in line:
+                self._keep(loads(line.removeprefix(b"data:").strip()))
 
     def _socket(self, exchange: Exchange) -> None:
         made = _filled(exchange)
@@ -94,8 +105,47 @@ class Sender:
                 data = message.payload.data
                 if isinstance(data, dict) and data.get("previous_response_id") and last:
                     data = {**data, "previous_response_id": last}
+                data = self._unsealed(data)
                 channel.send(dumps(data).decode() if isinstance(data, dict) else str(data))
-                last = channel.answer()
+                last = channel.answer(self._keep)
+
+    # --- what only its account can read ---
+
+    def _keep(self, event: Any) -> None:
+        """Sealed content of an answer; it stands for what the recorded answer had."""
+        for value in _sealed(event):
+            if value not in self._received:
+                self._received.append(value)
+
+    def _unsealed(self, data: Any) -> Any:
+        """The request with the sealed content of this run in the place of the recorded one."""
+        if isinstance(data, list):
+            return [self._unsealed(item) for item in data]
+        if not isinstance(data, dict):
+            return data
+        return {
+            name: self._instead(value)
+            if name == SEALED and isinstance(value, str)
+            else self._unsealed(value)
+            for name, value in data.items()
+        }
+
+    def _instead(self, recorded: str) -> str:
+        if recorded not in self._sealed and len(self._sealed) < len(self._received):
+            self._sealed[recorded] = self._received[len(self._sealed)]
+        return self._sealed.get(recorded, recorded)
+
+
+def _sealed(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name == SEALED and isinstance(item, str):
+                yield item
+            else:
+                yield from _sealed(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _sealed(item)
 
 
 class _WebSocket:
@@ -136,8 +186,11 @@ class _WebSocket:
     def send(self, text: str) -> None:
         self._socket.sendall(self._protocol.send(TextMessage(data=text)))
 
-    def answer(self) -> str:
+    def answer(self, see: Callable[[Any], None]) -> str:
         """Reads until the answer is over; gives the id of the response.
+
+        Args:
+            see: is given every event.
 
         Raises:
             SendFailed: the answer is an error, or the connection closes.
@@ -153,6 +206,7 @@ class _WebSocket:
                     continue
                 data = loads("".join(parts))
                 parts.clear()
+                see(data)
                 kind = data.get("type")
                 if kind == "error":
                     raise SendFailed(f"WebSocket {self._path}: {str(data)[:300]}")
