@@ -6,7 +6,14 @@ from typing import Annotated, Final
 
 import typer
 
-from replay.cli import learning_commands, record, record_files, report_commands, session_commands
+from replay.cli import (
+    learning_commands,
+    record,
+    record_clients,
+    record_files,
+    report_commands,
+    session_commands,
+)
 
 EXIT_CODES: Final = "Exit codes: 0 done, 1 could not be done, 2 a wrong option or setting."
 
@@ -142,4 +149,5 @@ learning_commands.register(app)
 report_commands.register(app)
 session_commands.register(app)
 record_files.register(record.record_app)
+record_clients.register(record.record_app)
 app.add_typer(record.record_app, name="record")

@@ -67,12 +67,14 @@ class Client:
         name: as in traces.
         surface: as in :class:`fingerprints.trace.Conditions`.
         install: ``install(wanted, cache, tell=…)`` gives the release, installed.
+        tidy: takes out of a trace what redaction in general cannot know.
     """
 
     name: str
     surface: str
     scenarios: tuple[ClientScenario, ...]
     install: Callable[..., Awaitable[Release]]
+    tidy: Callable[[Trace], Trace] = lambda trace: trace
 
 
 def plan(chosen: Sequence[ClientScenario], runs: int) -> list[Run]:
@@ -132,7 +134,7 @@ class ClientRunner:
         wrong = problems(trace, scenario)
         if wrong:
             raise RecordError("; ".join(wrong), said)
-        kept = slim(lean(trace))
+        kept = self._client.tidy(slim(lean(trace)))
         return Outcome(
             run,
             "recorded",
