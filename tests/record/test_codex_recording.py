@@ -1,4 +1,4 @@
-"""A release of the official client, recorded for real; its own checks are those of the scenarios."""
+"""A release of the official client, recorded for real; the scenarios check what was recorded."""
 
 from __future__ import annotations
 

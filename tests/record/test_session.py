@@ -76,7 +76,8 @@ async def test_what_a_client_sends_is_in_the_trace_and_nothing_else_stays(tmp_pa
 @pytest.mark.slow
 async def test_upgrades_are_refused_where_http_is_recorded(tmp_path: Path) -> None:
     upgrade = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13"}
-    async with Session(tmp_path, head(transport="http")) as session, client(session) as http:
+    session = Session(tmp_path, head(transport="http"))
+    async with session, client(session, http2=False) as http:
         headers = {
             **upgrade,
             "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
