@@ -45,7 +45,7 @@ from pydantic import ValidationError
 from addons.debug import flow_recording
 from addons.debug.trace_writer import LIVE, Sink, TraceWriter
 from fingerprints.capture import Capture, Recording, named_by
-from fingerprints.trace import Origin, Trace
+from fingerprints.trace import Conditions, Origin, Trace
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class TraceCapture:
         if self._writer and (before.folder, before.trace) == (settings.folder, settings.trace):
             self._writer.limit = limit
             return
-        self._close()
+        self._close(0.0)  # what is left is written while traffic goes on
         self._run = run
         if settings.folder is not None:
             self._writer = TraceWriter(settings.folder, limit)
@@ -228,7 +228,8 @@ class TraceCapture:
             sink = self._live[connection] = Sink(_live_capture(recording), live=True)
         return sink
 
-    def _close(self) -> None:
+    def _close(self, seconds: float = 20.0) -> None:
+        """End the capture; wait so long for what is still to be written."""
         writer, self._writer = self._writer, None
         if writer is None:
             return
@@ -238,7 +239,7 @@ class TraceCapture:
         self._live.clear()
         if self._run is not None:
             writer.add(self._run, last=True)
-        if not writer.close():
+        if not writer.close(seconds) and seconds:
             logger.warning("traces: not all could be written in time")
 
     def _unfinished(self) -> Iterator[tuple[http.HTTPFlow, list[Recording]]]:
@@ -323,6 +324,7 @@ def _live_capture(first: Recording) -> Capture:
         client=client,
         release=release,
         scenario=f"{LIVE}{stamp}-{first.id[:8]}",
+        conditions=Conditions(transport="websocket" if first.header("upgrade") else "http"),
         origin=Origin.model_validate({"tool": TOOL, **_here()}),
     )
 

@@ -61,7 +61,8 @@ class TraceWriter:
 
     Args:
         folder: made when the first trace is written.
-        limit: bytes that live traces may take up together; the oldest go first.
+        limit: bytes that live traces may take up together; the oldest go first. Also the most
+            bytes of bodies of one trace.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -78,6 +79,9 @@ class TraceWriter:
 
     def add(self, sink: Sink, *recordings: Recording, last: bool = False) -> None:
         """Recordings that are over. ``last``: nothing more comes for this trace."""
+        if recordings and sink.size > self.limit:
+            self._complain("full", "a trace has reached floway_capture_limit_mb; it ends here")
+            recordings = ()
         size = sum(_size(recording) for recording in recordings)
         with self._lock:
             accepted = self._pending + size <= PENDING_BYTES

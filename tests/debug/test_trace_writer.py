@@ -144,6 +144,18 @@ def test_more_than_can_wait_is_dropped(
     assert "some is dropped" in caplog.text
 
 
+def test_one_trace_has_a_bottom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    writer = TraceWriter(tmp_path / "out", 100)
+    one = sink()
+    writer.add(one, recording("/1", b"x" * 101))
+    until(lambda: one.size > 100)
+    writer.add(one, recording("/2"))
+    writer.add(one, recording("/3"))
+    assert writer.close()
+    assert [each.path for each in read(writer)[0].exchanges] == ["/1"]
+    assert caplog.text.count("floway_capture_limit_mb") == 1
+
+
 def test_what_was_dropped_does_not_count_for_ever(
     writer: TraceWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
