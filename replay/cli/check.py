@@ -55,6 +55,7 @@ def check(chosen: Check) -> None:
     side_by_side = any(file.suffix != ".xml" for file in chosen.reports)
     report.requests = list(_requests(pairs, chosen.only, side_by_side=side_by_side))
     report.seconds = time.perf_counter() - started
+    report.timed = len(report.requests)
     if chosen.mutations:
         report.mutations = _mutated(pairs, quiet=chosen.quiet)
     code = reports.finish(report, chosen.reports, quiet=chosen.quiet, everything=chosen.everything)

@@ -65,6 +65,7 @@ def diff(chosen: Diff) -> None:
         report.candidate.append(candidate.name)
         report.requests += compared.requests(candidate, comparison)
     report.seconds = time.perf_counter() - started
+    report.timed = len(report.requests)
     report.noise_from = min(runs, default=0)
     if report.noise_from == 1:
         report.notes.append(

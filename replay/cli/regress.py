@@ -64,6 +64,7 @@ def regress(chosen: Regress) -> None:
             )
         )
         report.seconds = time.perf_counter() - started
+        report.timed = len(report.requests)
         if chosen.online:
             report.requests += _replayed(recorded, chosen, report, bar)
     left = [each.trace.name for each in recorded if not _has_profile(each, profile is not None)]

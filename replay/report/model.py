@@ -174,7 +174,7 @@ class Report(_Part):
         noise_from: recordings that noise was learned from; 0 for a profile.
         verdict: ``same`` when nothing that counts was found.
         unreadable: files that could not be read.
-        seconds: how long the comparison took.
+        seconds: how long the comparison of ``timed`` requests took.
         notes: what the reader should know.
     """
 
@@ -190,7 +190,13 @@ class Report(_Part):
     mutations: Mutations | None = None
     unreadable: list[Unreadable] = []
     seconds: float | None = None
+    timed: int = Field(default=0, ge=0)
     notes: list[str] = []
+
+    @property
+    def speed(self) -> float | None:
+        """Requests per second, None where it was not measured."""
+        return self.timed / self.seconds if self.seconds and self.timed else None
 
     def settle(self) -> Report:
         """Sets summary and verdict from the rest; gives itself."""

@@ -143,9 +143,8 @@ def _summary(report: Report) -> Text:
             f"{layer.value.replace('_', ' ')} {count}" for layer, count in summary.by_layer.items()
         )
         text.append(f"\nby layer: {layers}", "dim")
-    if report.seconds:
-        speed = summary.requests / report.seconds
-        text.append(f"\n{report.seconds:.2f} s, {speed:.0f} requests/s", "dim")
+    if report.speed is not None:
+        text.append(f"\n{report.seconds:.2f} s, {report.speed:.0f} requests/s", "dim")
     for note in report.notes:
         text.append(f"\n{note}", "dim")
     return text

@@ -79,6 +79,7 @@ def report() -> Report:
             by_operation={"drop": (8, 1, 1)},
         ),
         seconds=0.5,
+        timed=3,
     ).settle()
 
 
@@ -88,6 +89,11 @@ def test_the_summary_counts_what_counts() -> None:
     assert (summary.differences, summary.excused) == (2, 1)
     assert summary.by_layer == {Layer.REQUEST_LINE: 1, Layer.VALUE: 1}
     assert report().verdict == "differs"
+
+
+def test_speed_is_of_what_was_timed() -> None:
+    assert report().speed == 6
+    assert Report(kind="regress", tool="t", seconds=0.001).speed is None
 
 
 def test_a_surviving_mutant_and_a_broken_file_are_no_good_verdict() -> None:
