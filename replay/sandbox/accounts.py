@@ -218,8 +218,12 @@ class Accounts:
         # A generation ahead of ours was given by an earlier start of this sandbox.
         account.refresh_generation = generation + 1
         account.refreshes += 1
+        return account, self.sign_in(account)
+
+    def sign_in(self, account: Account) -> dict[str, Any]:
+        """Tokens for a client that has proved itself; all its clients share one refresh token."""
         now = self._clock()
-        return account, {
+        return {
             "id_token": account.id_token(now),
             "access_token": account.access_token(now, self._lifetime),
             "refresh_token": account.refresh_token,

@@ -22,7 +22,7 @@ from replay.sandbox.call import (
     json_body,
     send_error,
 )
-from replay.sandbox.codex import account_calls, responses, socket
+from replay.sandbox.codex import account_calls, responses, sign_in, socket
 from replay.sandbox.gate import reasons_header
 from replay.sandbox.messages import ClientGone, Reply, Request, Socket
 from replay.sandbox.presets import (
@@ -71,6 +71,15 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/backend-api/plugins/featured"): Route(account_calls.featured_plugins),
     ("POST", "/backend-api/ps/mcp"): Route(account_calls.mcp, sign_in="none", body="json"),
     ("POST", "/oauth/token"): Route(account_calls.oauth_token, sign_in="none", body="form"),
+    ("GET", "/oauth/authorize"): Route(sign_in.authorize, sign_in="none"),
+    ("POST", "/oauth/authorize"): Route(sign_in.authorize, sign_in="none", body="form"),
+    **{
+        ("POST", f"{base}/deviceauth/{name}"): Route(handler, sign_in="none", body="form")
+        for base in ("/api/accounts", "")
+        for name, handler in (("usercode", sign_in.device_code), ("token", sign_in.device_token))
+    },
+    ("GET", sign_in.DEVICE_PAGE): Route(sign_in.device_page, sign_in="none"),
+    ("POST", sign_in.DEVICE_PAGE): Route(sign_in.device_page, sign_in="none", body="form"),
     ("POST", "/oauth/revoke"): Route(account_calls.oauth_revoke, sign_in="none", body="form"),
     ("POST", "/v1/responses"): Route(responses.api_responses, sign_in="api_key", body="json"),
     ("POST", "/v1/responses/compact"): Route(responses.compact, sign_in="api_key", body="json"),

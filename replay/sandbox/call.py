@@ -16,6 +16,7 @@ from addons.front.bodies import decode
 from replay.sandbox import faults
 from replay.sandbox.accounts import Account, Accounts
 from replay.sandbox.cache_model import PromptCache
+from replay.sandbox.codex.logins import Logins
 from replay.sandbox.config import SandboxConfig
 from replay.sandbox.faults import FaultTable
 from replay.sandbox.gate import Gate
@@ -43,6 +44,7 @@ class Services:
     cache: PromptCache
     gate: Gate
     https_url: str = ""
+    logins: Logins = field(default_factory=Logins)
     reported: set[tuple[str, int | None]] = field(default_factory=set)
 
     def now(self) -> float:

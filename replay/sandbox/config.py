@@ -45,6 +45,7 @@ class SandboxConfig:
         cache_blocks: how many 128-token blocks the prompt-cache model remembers.
         cache_ttl: seconds after which an unused block is forgotten.
         token_lifetime: seconds for which an access token is good.
+        device_interval: seconds between two polls of a device that waits for its approval.
         lenient: take every model and every member of a model request, and list no models, so that
             a client of any release works with its own catalogue; for recording clients.
         clock: unix time in seconds; replaced by tests.
@@ -64,5 +65,6 @@ class SandboxConfig:
     cache_blocks: int = 200_000
     cache_ttl: float = 600.0
     token_lifetime: float = 10 * 24 * 3600.0
+    device_interval: float = 1.0
     lenient: bool = False
     clock: Callable[[], float] = field(default=time.time)

@@ -15,6 +15,7 @@ from replay.sandbox.app import SandboxApplication
 from replay.sandbox.cache_model import PromptCache
 from replay.sandbox.call import Services
 from replay.sandbox.certificates import ensure_certificates
+from replay.sandbox.codex.logins import Logins
 from replay.sandbox.config import SandboxConfig
 from replay.sandbox.connections import Connection, ConnectionRegistry
 from replay.sandbox.faults import FaultTable
@@ -68,6 +69,7 @@ class Sandbox:
             recorder=Recorder(config.requests_kept, config.bytes_kept),
             cache=PromptCache(config.cache_blocks, config.cache_ttl),
             gate=make_gate(config.gate),
+            logins=Logins(config.device_interval),
         )
         self.http_url = ""
         self.https_url = ""

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from replay.sandbox.accounts import CLIENT_ID, TokenRefused
 from replay.sandbox.call import Call, Refused, Services, base_headers, send_json, send_whole
 from replay.sandbox.codex.models import ETAG, model_list
+from replay.sandbox.codex.sign_in import redeemed
 from replay.sandbox.events import new_id
 from replay.sandbox.messages import Reply
 from replay.sandbox.presets import detail, error, refresh_refused
@@ -144,11 +145,14 @@ async def mcp(services: Services, call: Call, reply: Reply) -> None:
 
 
 async def oauth_token(services: Services, call: Call, reply: Reply) -> None:
-    """``POST /oauth/token``: refresh with rotation (codex-wire.md §5.3), JSON or form."""
+    """``POST /oauth/token``: a login's code, or a refresh with rotation; JSON or form (§5.3)."""
     body = call.body
     if body.get("client_id") != CLIENT_ID:
         message = "The client id is unknown."
         raise Refused(error(401, "invalid_request_error", "invalid_client", message))
+    if body.get("grant_type") == "authorization_code":
+        await send_json(call, reply, redeemed(services, call), {"cache-control": "no-store"})
+        return
     if body.get("grant_type") != "refresh_token":
         message = f"Unsupported grant type: {body.get('grant_type')}"
         raise Refused(error(400, "invalid_request_error", "unsupported_grant_type", message))
