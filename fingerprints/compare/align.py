@@ -1,8 +1,10 @@
 """Requests of two recordings that belong together.
 
-By method, path, kind of request and order, in this sequence: first within each kind, keeping the
-order and leaving out what fits worst where the numbers differ; then what is left over within each
-method and path, so that a request whose kind was changed is still compared with its own.
+By method, path, kind of request and order: first those that have the same header names and are of
+the same kind, if there are as many of them on both sides (side calls of two threads come in any
+order); then within each kind, keeping the order and leaving out what fits worst where the numbers
+differ; then what is left over within each method and path, so that a request whose kind was changed
+is still compared with its own.
 """
 
 from __future__ import annotations
@@ -32,6 +34,14 @@ def align(
     has besides after what it followed there."""
     pairs: dict[int, Unit] = {}
     taken: set[int] = set()
+    ours = _grouped(golden, _by_names)
+    theirs = _grouped(candidate, _by_names)
+    for name, group in ours.items():
+        others = theirs.get(name, [])
+        if len(group) == len(others):
+            for one, other in zip(group, others, strict=True):
+                pairs[id(one)] = other
+                taken.add(id(other))
     for key, least in ((_by_kind, 0.0), (_by_place, _ALIKE)):
         ours = _grouped([unit for unit in golden if id(unit) not in pairs], key)
         theirs = _grouped([unit for unit in candidate if id(unit) not in taken], key)
@@ -40,6 +50,11 @@ def align(
                 pairs[id(one)] = other
                 taken.add(id(other))
     return _woven(golden, candidate, pairs)
+
+
+def _by_names(unit: Unit) -> Hashable:
+    names = () if unit.message is not None else (name.lower() for name, _ in unit.exchange.headers)
+    return (*unit.place, unit.kind, unit.query, frozenset(names))
 
 
 def _by_kind(unit: Unit) -> Hashable:

@@ -13,6 +13,10 @@ RACES: Final = {
     "body:events*=order: free": "likewise",
     "body:events*=equal: false": "likewise",
     "body:input*].output*=any": "what a tool printed, with its time",
+    "*x-codex-turn-metadata.workspaces*=presence: sometimes": "the git folder is looked at "
+    "while the first request is made; it may be in time or not",
+    "header:user-agent=text": "its suffix is there once the client has introduced itself, which "
+    "side calls do not wait for; the profile says which request has which",
     "request=presence: sometimes": "side calls are made at their own times",
 }
 """Rule to reason."""

@@ -376,3 +376,15 @@ def test_other_recordings_under_other_conditions_show_no_values() -> None:
     goldens = [Run(21).trace(), other]
     paths = compare(GOLDENS[:1], candidate, habits=Habits.of(goldens)).differences
     assert "body:model" not in {each.path for each in paths}
+
+
+def test_side_calls_of_two_threads_may_come_in_any_order() -> None:
+    def trace(run: int, *, other_first: bool) -> Trace:
+        made_run = Run(run)
+        call = made_run.simple(8, "/v1/side")
+        other = call.model_copy(update={"headers": (*call.headers, ("x-subagent", "review"))})
+        pair = (other, call) if other_first else (call, other)
+        return made_run.trace(*pair)
+
+    goldens = [trace(1, other_first=False), trace(2, other_first=False)]
+    assert compare(goldens, trace(3, other_first=True)).differences == []
