@@ -20,8 +20,9 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +40,8 @@ from replay.sandbox.faults import parse_rule
 START_SECONDS = 60.0
 _READY = re.compile(r"record: listening on (\d+)")
 _LOG_LINES = 60
+_STALE = 86400.0
+"""Seconds; no recording takes so long."""
 _KEPT = ("PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT")
 _MITMDUMP = "from mitmproxy.tools.main import mitmdump; mitmdump()"
 _REFUSE_UPGRADES = {
@@ -208,7 +211,7 @@ async def _sandbox(certificates: Certificates, head: Trace) -> AsyncIterator[San
 
 
 @contextlib.contextmanager
-def _scratch(cache: Path) -> Any:
+def _scratch(cache: Path) -> Iterator[Path]:
     """A folder outside the system's temporary one, where some clients dislike to live.
 
     Raises:
@@ -222,6 +225,10 @@ def _scratch(cache: Path) -> Any:
             f"the cache {cache} lies in the git repository {inside}; set FLOWAY_CACHE to another "
             "folder, or every recording looks as if it were made in that repository"
         )
+    for old in root.iterdir():  # what a recorder that was killed has left
+        with contextlib.suppress(FileNotFoundError):  # another recording ends just now
+            if time.time() - old.stat().st_mtime > _STALE:
+                shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=root))
     try:
         yield folder

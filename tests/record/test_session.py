@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from fingerprints.trace import Conditions, Origin, Trace
 from replay.record.errors import RecordError
 from replay.record.processes import at_home
-from replay.record.session import Session
+from replay.record.session import Session, _scratch
 
 RESPONSES = "https://chatgpt.com/backend-api/codex/responses"
 
@@ -170,3 +171,16 @@ async def test_the_environment_holds_nothing_of_ours(
         assert "sk-mine" not in session.environment.values()
         assert session.environment["HOME"] == str(session.home)
     assert not kept & {"OPENAI_API_KEY", "FLOWAY_HOME"}
+
+
+def test_what_a_killed_recorder_left_is_removed_and_nothing_younger(tmp_path: Path) -> None:
+    for name, age in (("old", 2 * 86400), ("young", 600)):
+        folder = tmp_path / "runs" / name
+        (folder / "home").mkdir(parents=True)
+        then = time.time() - age
+        os.utime(folder, (then, then))
+    with _scratch(tmp_path) as folder:
+        assert sorted(each.name for each in folder.parent.iterdir()) == sorted(
+            ["young", folder.name]
+        )
+    assert [each.name for each in (tmp_path / "runs").iterdir()] == ["young"]
