@@ -19,7 +19,7 @@ from replay.sandbox.messages import Reply, Request, header_list
 
 ANSWER = "Hello."
 WAIT_SECONDS = 30.0
-"""For what the client sends, before its answer ends without it."""
+"""For what the client sends, before its answer ends with an error instead."""
 
 _RUN = "/agent.v1.AgentService/RunSSE"
 _APPEND = "/aiserver.v1.BidiService/BidiAppend"
@@ -61,13 +61,19 @@ class AgentService:
     async def _run(self, reply: Reply) -> None:
         reply.start(200, header_list({"content-type": "application/connect+proto"}))
         await reply.write(b"")
-        async with asyncio.timeout(WAIT_SECONDS):
-            await self._appended.wait()
-        self._appended.clear()
-        text = _member(1, ANSWER.encode())
-        for update in (_member(1, text), _member(14, b"")):  # text_delta, turn_ended
-            await reply.write(frame(_member(1, update)))  # of interaction_update
-        await reply.write(frame(b"{}", _END))
+        end = b"{}"
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._appended.wait()
+        except TimeoutError:
+            error = {"code": "deadline_exceeded", "message": "no prompt came by BidiAppend"}
+            end = orjson.dumps({"error": error})
+        else:
+            self._appended.clear()
+            text = _member(1, ANSWER.encode())
+            for update in (_member(1, text), _member(14, b"")):  # text_delta, turn_ended
+                await reply.write(frame(_member(1, update)))  # of interaction_update
+        await reply.write(frame(end, _END))
         await reply.finish()
 
 
