@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from addons.settings import Settings
 from fingerprints import library
 from fingerprints.compare.allowances import SOMETIMES, Allowance, parse
 from fingerprints.compare.facts import member
@@ -21,14 +23,21 @@ from fingerprints.entry import Entry, Presence
 from fingerprints.profile import Profile
 from fingerprints.trace import Exchange, Trace
 from fingerprints.trace_check import check_trace
+from replay.cli.tables import all_routes
 from replay.regress.corpus import Recorded, by_scenario, own_profile
 from replay.regress.floway_process import FlowayProcess
 from replay.regress.sender import Sender, SendFailed
 from replay.report import checked, compared
 from replay.report.model import Request, found
 
-MODEL_PATHS = ("/v1/responses", "/v1/chat/completions", "/backend-api/codex/responses")
-"""What is sent again: requests to a model. Side calls are made by floway itself, if at all."""
+
+@cache
+def model_paths() -> frozenset[str]:
+    """Paths of requests to a model, at floway and at upstreams. Only these are sent again: side
+    calls are made by floway itself, if at all."""
+    routes = all_routes(Settings.model_construct())
+    return frozenset(route.path for route in routes if route.kind in ("model", "model_socket"))
+
 
 CONTENT_OPS = ("content", "opaque", "items")
 """Matchers of a profile that say: the caller brings this."""
@@ -53,7 +62,7 @@ def requests_of(trace: Trace) -> list[Exchange]:
         exchange
         for exchange in trace.exchanges
         if exchange.side != "upstream"
-        and exchange.path.partition("?")[0] in MODEL_PATHS
+        and exchange.path.partition("?")[0] in model_paths()
         and not _continues(exchange)
     ]
 
@@ -114,7 +123,9 @@ class Replay:
 def model_requests(trace: Trace) -> Trace:
     """The model requests of what reached an upstream."""
     kept = tuple(
-        exchange for exchange in trace.upstream() if exchange.path.partition("?")[0] in MODEL_PATHS
+        exchange
+        for exchange in trace.upstream()
+        if exchange.path.partition("?")[0] in model_paths()
     )
     return trace.model_copy(update={"exchanges": kept})
 

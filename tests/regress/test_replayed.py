@@ -21,7 +21,8 @@ from tests.fingerprints.test_trace_view import exchange_of
 from tests.regress.test_regress import RECORDED, shown
 
 PLAN = replayed.plan(RECORDED)
-FAST = ("opencode", "openai-sdk")
+FAST = ("tool", "turns", "structured")
+"""What the names of the quick ones have in them, of clients that are not official."""
 
 
 class Replays:
@@ -45,17 +46,21 @@ def replays() -> Iterator[Replays]:
 
 
 def _recordings() -> list[Any]:
-    """All of them; those of the official client are slow, there are so many."""
+    """All of them; most are slow, there are so many."""
     return [
         pytest.param(
             profile,
             each,
             id=f"{each.trace.name} as {profile}",
-            marks=[] if each.trace.client in FAST else [pytest.mark.slow],
+            marks=[] if _is_fast(each) else [pytest.mark.slow],
         )
         for profile, group in PLAN.items()
         for each in group
     ]
+
+
+def _is_fast(recorded: Recorded) -> bool:
+    return not recorded.official and any(word in recorded.trace.scenario for word in FAST)
 
 
 @pytest.mark.xdist_group("replayed")
@@ -108,6 +113,12 @@ def test_who_is_sent_as_what(tmp_path: Any) -> None:
     assert plan[newest] == [group[2]]
     assert len(plan) == 2  # a release without a profile is left out
     assert list(replayed.plan(group, "codex@0.142.0").values()) == [[group[0], group[2], group[3]]]
+
+
+def test_requests_to_a_model_are_those_that_floway_serves() -> None:
+    paths = replayed.model_paths()
+    assert {"/v1/responses", "/v1/chat/completions", "/backend-api/codex/responses"} <= paths
+    assert "/v1/models" not in paths
 
 
 def test_the_caller_s_paths() -> None:
