@@ -34,6 +34,8 @@ _QUIET = 1.0
 """Seconds without a change of the screen, after which a terminal UI waits for keys."""
 _PASTE = 0.5
 """The same between text and Enter: together they would be taken for pasted lines."""
+_CLEAR = "\x15"
+"""Ctrl-U: empties the line."""
 ENTERS = 10
 ENTER_SECONDS = 3.0
 """How often Enter is pressed, and how long the client may take to send a request after it."""
@@ -286,9 +288,7 @@ class Driver:
             for prompt in given:
                 self._await_answer(terminal, prompt)
             for prompt in typed:
-                terminal.quiet(_QUIET, STEP_SECONDS / 4)
-                terminal.type(prompt)
-                self._enter(terminal, prompt)
+                self._say(terminal, prompt)
                 self._await_answer(terminal, prompt)
             for _ in range(3):
                 terminal.quiet(_QUIET, STEP_SECONDS / 4)
@@ -296,10 +296,19 @@ class Driver:
                     break
                 terminal.type("\x03")
 
-    def _enter(self, terminal: Terminal, prompt: str) -> None:
-        """Press Enter until the prompt is on its way: while a UI starts, it may swallow keys."""
+    def _say(self, terminal: Terminal, prompt: str) -> None:
+        """Type a prompt and press Enter until it is on its way.
+
+        While a UI starts, it may swallow Enter; and a dialog, say about a new model, swallows the
+        prompt as well: Enter has taken what it proposes, and the prompt is typed again.
+        """
+        shown = ""
         for _ in range(ENTERS):
-            terminal.quiet(_PASTE, STEP_SECONDS / 4)
+            terminal.quiet(_QUIET, STEP_SECONDS / 4)
+            if not _holds(terminal.screen[len(shown) :], prompt):
+                shown = terminal.screen
+                terminal.type(_CLEAR + prompt)
+                terminal.quiet(_PASTE, STEP_SECONDS / 4)
             terminal.type("\r")
             with contextlib.suppress(NotInTime):
                 terminal.wait(lambda: bool(self._progress(prompt)), ENTER_SECONDS, "a request")
@@ -330,6 +339,11 @@ class Driver:
         for secret in self._secrets:
             text = text.replace(secret, "⟨secret⟩")
         return text.replace(str(self._session.home.parent), "⟨folder⟩")
+
+
+def _holds(screen: str, text: str) -> bool:
+    """Whether a text was drawn; blanks are often not, but jumped over."""
+    return "".join(text.split()) in "".join(screen.split())
 
 
 def _system() -> Mapping[str, str]:
