@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fingerprints.learn import samples as sampling
+from fingerprints.learn.context import Context
 from fingerprints.learn.entries import (
-    Context,
     Evidence,
     Learned,
     Unexplained,
@@ -22,7 +22,7 @@ from fingerprints.learn.naming import Naming, name_fields
 from fingerprints.learn.samples import Recordings, Sample
 from fingerprints.learn.shapes import Model, form_of, models_of, never_of, shapes_of
 from fingerprints.learn.vocabulary import Vocabulary
-from fingerprints.matchers import Text
+from fingerprints.matchers import JsonText, Nested, Text
 from fingerprints.profile import (
     Document,
     Entry,
@@ -109,7 +109,10 @@ def _profile(
 ) -> Profile:
     shapes = shapes_of(recordings.samples, vocabulary)
     requests = _requests(recordings, lists, headers, vocabulary)
-    made = {name: one.entries for name, one in headers.items()}
+    names = dict.fromkeys(
+        form.headers for forms in requests.values() for form in forms.values() if form.headers
+    )
+    made = {name: headers[name].entries for name in names}
     requests, made = _spoken(requests, made)
     return Profile(
         format=1,
@@ -122,7 +125,7 @@ def _profile(
         models=models_of(recordings.samples, naming, vocabulary, shapes, catalogue),
         never=never_of(lists, vocabulary),
         headers={name: _evident(entries, headers[name]) for name, entries in made.items()},
-        documents={name: _document(one) for name, one in documents.items()},
+        documents={name: _document(documents[name]) for name in _in_order(requests, documents)},
         items=rules,
         requests=requests,
     )
@@ -130,6 +133,26 @@ def _profile(
 
 def _hosts(recordings: Recordings) -> tuple[str, ...]:
     return tuple(sorted({host_of(each.authority) for each in recordings.samples} - {""}))
+
+
+def _in_order(
+    requests: dict[str, dict[Transport, Form]], documents: dict[str, Learned]
+) -> list[str]:
+    """Names of documents: bodies in the order of their kinds, each followed by what it holds."""
+    out: dict[str, None] = {}
+    pending = [form.body for forms in requests.values() for form in forms.values() if form.body]
+    while pending:
+        name = pending.pop(0)
+        if name in out:
+            continue
+        out[name] = None
+        inner = [
+            entry.value.document
+            for entry in documents[name].entries
+            if isinstance(entry.value, JsonText | Nested)
+        ]
+        pending = [*inner, *pending]
+    return [*out, *(name for name in documents if name not in out)]
 
 
 def _document(learned: Learned) -> Document:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from fingerprints.learn.conditions import TRAITS, Case, Condition, Explained, both, explain
+from fingerprints.learn.choices import Seen
+from fingerprints.learn.conditions import TRAITS, Condition, Explained, both, explain
+from fingerprints.learn.context import Context
 from fingerprints.learn.lists import FieldList, Instance
-from fingerprints.learn.naming import Naming
 from fingerprints.learn.order import Order, order_of
 from fingerprints.learn.samples import Sample
-from fingerprints.learn.values import Part, Seen, Values
-from fingerprints.learn.vocabulary import Vocabulary
+from fingerprints.learn.values import Part, Values
 from fingerprints.profile import Document, Entry, Presence, When
-from fingerprints.roles import ROLES
 
 SHOWN_EXAMPLES = 3
 """Values of an unexplained field that are shown."""
@@ -81,55 +80,6 @@ def document_of(learned: Learned) -> Document:
         strings=learned.strings,
         members=learned.entries,
     )
-
-
-class Context:
-    """What the lists of a release share.
-
-    Args:
-        samples: all of them.
-    """
-
-    def __init__(
-        self, samples: Sequence[Sample], naming: Naming, vocabulary: Vocabulary, release: str
-    ) -> None:
-        self.naming = naming
-        self.vocabulary = vocabulary
-        self.release = release
-        self.pool = {
-            role: sorted(
-                {text for roles in naming.values.values() for text in roles.get(role, {}).values()}
-            )
-            for role in vocabulary.enumerated
-        }
-        self._first: dict[tuple[str, str], tuple[int, int]] = {}
-        for sample in samples:
-            turn = naming.role(sample, "turn_id")
-            if turn is not None:
-                place = (sample.number, sample.message)
-                key = (sample.recording, turn)
-                self._first[key] = min(place, self._first.get(key, place))
-
-    def later_in_turn(self, sample: Sample) -> bool:
-        """Whether another request of the turn came before it in the recording."""
-        turn = self.naming.role(sample, "turn_id")
-        first = self._first.get((sample.recording, turn)) if turn is not None else None
-        return first is not None and first != (sample.number, sample.message)
-
-    def case(self, sample: Sample, names: Sequence[str]) -> Case:
-        """A sample as far as conditions go."""
-        traits = [(name, sample.trait(name)) for name in names]
-        later = str(self.later_in_turn(sample))
-        setting = (sample.scenario, sample.surface, str(sample.git), later)
-        return Case(tuple(traits), self.roles(sample), setting)
-
-    def roles(self, sample: Sample) -> frozenset[str]:
-        """Roles with a value in the sample; a message has those of its connection, too."""
-        own = self.naming.roles(sample)
-        if sample.message < 0:
-            return own
-        upgrade = self.naming.roles(replace(sample, message=-1))
-        return own | {role for role in upgrade if ROLES[role].stable}
 
 
 type Inference = Callable[[str, Seen], list[Part]]
@@ -314,7 +264,9 @@ class _Learner:
             default=part.default,
             presence=Presence.ALWAYS if always else Presence.SOMETIMES,
             when=When.model_validate(when),
-            reason=part.reason or self._reason(key, explained, passed_on=passed_on),
+            reason=part.reason
+            or self._reason(key, explained, passed_on=passed_on)
+            or _plain_reason(part),
         )
         recordings = tuple(sorted({instance.sample.recording for instance, _ in seen}))
         every = {instance.sample.recording for instance in self.listed.instances}
@@ -361,6 +313,25 @@ class _Learner:
             ):
                 return f"{what}, and not always"
         return "what explains its presence is not known"
+
+
+def _plain_reason(part: Part) -> str:
+    """What the recordings say of a field that is there always."""
+    if part.unexplained:
+        return "not explained"
+    if part.role is not None:
+        return "by its name, and no recording contradicts"
+    match part.matcher.op:
+        case "const":
+            return "the same in every recording"
+        case "template" | "any_of":
+            return "made of these in every recording"
+        case "document" | "json":
+            return "an object of its own"
+        case "content" | "items":
+            return "the caller's"
+        case _:
+            return "of this form in every recording"
 
 
 def _is_later(learner: _Learner, sample: Sample) -> bool:

@@ -12,10 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fingerprints.learn.entries import Context, Learned, document_of, learn_list
+from fingerprints.learn.choices import Seen, uuid_versions
+from fingerprints.learn.context import Context
+from fingerprints.learn.entries import Learned, document_of, learn_list
 from fingerprints.learn.lists import FieldList, Instance, common_type
 from fingerprints.learn.samples import Sample
-from fingerprints.learn.values import Part, Seen, uuid_versions
+from fingerprints.learn.values import Part
 from fingerprints.learn.vocabulary import ItemWords, Vocabulary
 from fingerprints.matchers import (
     Const,

@@ -21,6 +21,7 @@ nothing in some of them.
 ``models``      rules of models that no recording and no catalogue names; before the last rule
 ``never``       ``headers`` and ``members`` that are never sent
 ``originators`` name: what it is
+``evidence``    name: what entries rest on that no recording shows
 ==============  ==============================================================================
 """
 
@@ -90,6 +91,7 @@ class Overlay(_Part):
     models: tuple[dict[str, Any], ...] = ()
     never: Names = Names()
     originators: dict[str, str] = Field(default_factory=dict)
+    evidence: dict[str, str] = Field(default_factory=dict)
 
 
 def read(file: Path) -> Overlay:
@@ -273,6 +275,7 @@ class _Applied:
             self.idle.append(f"reasons: {pattern}")
 
     def _rest(self, overlay: Overlay) -> None:
+        self.data["recorded"]["evidence"] = self.data["recorded"]["evidence"] | overlay.evidence
         rules = self.data["models"]
         rules[-1:-1] = overlay.models
         never = self.data.setdefault("never", {})

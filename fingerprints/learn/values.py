@@ -7,14 +7,14 @@ are joined.
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fingerprints.json_values import as_text, json_type
-from fingerprints.learn.conditions import Case, Condition, split
+from fingerprints.json_values import as_text
+from fingerprints.learn.choices import MOST_VALUES, Seen, distinct, few, plain, usual, uuid_versions
+from fingerprints.learn.conditions import TRAITS, Case, Condition, split
 from fingerprints.learn.lists import FieldList, Instance, common_type
 from fingerprints.learn.naming import Found, fits
 from fingerprints.learn.vocabulary import Vocabulary
@@ -40,14 +40,6 @@ from fingerprints.matchers import (
 )
 from fingerprints.serial import dumps
 
-MOST_VALUES = 8
-"""Different values of an enumeration."""
-
-LONGEST = 64
-"""Characters of a value that is taken for one of a few."""
-
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -70,10 +62,6 @@ class Part:
     reason: str = ""
     unexplained: bool = False
     instances: int = 0
-
-
-type Seen = Sequence[tuple[int, Instance, Any]]
-"""Index of the instance in its list, the instance, and the value there."""
 
 
 class Values:
@@ -125,9 +113,9 @@ class Values:
             return [Part(AnyOf(options=options), instances=len(seen))]
         if len(groups) > 1:
             divided = self._divided(groups, found)
-            if divided is not None:
-                return divided
-            return [self._joined(groups, found)]
+            if divided is None:
+                divided = self._by_trait(groups, found)
+            return divided or [self._joined(groups, found)]
         ((nature, members),) = groups.items()
         return self._of_group(nature, members, found)
 
@@ -171,6 +159,39 @@ class Values:
                 out.append(_with(part, condition))
         return out
 
+    def _by_trait(
+        self, groups: dict[str, list[tuple[int, Instance, Any]]], found: Found
+    ) -> list[Part] | None:
+        """Parts by the values of one condition, where it makes some of them of one nature: turns
+        have an id, prewarms have none, and of upgrades some have one."""
+        for trait in TRAITS:
+            natures: dict[str, set[str]] = defaultdict(set)
+            for nature, members in groups.items():
+                for index, _, _ in members:
+                    natures[self.cases[index].trait(trait)].add(nature)
+            kinds = sorted({tuple(sorted(each)) for each in natures.values()})
+            if len(kinds) < 2 or not any(len(kind) == 1 for kind in kinds):
+                continue
+            out = []
+            for kind in kinds:
+                values = tuple(sorted(v for v, each in natures.items() if {*kind} == each))
+                condition = Condition(((trait, values),))
+                inside = {
+                    nature: [
+                        item for item in groups[nature] if condition.meets(self.cases[item[0]])
+                    ]
+                    for nature in kind
+                }
+                if len(kind) > 1:
+                    out.append(_with(self._joined(inside, found), condition))
+                    continue
+                parts = self._of_group(kind[0], inside[kind[0]], found)
+                if len(parts) > 1:
+                    return None
+                out.append(_with(parts[0], condition))
+            return out
+        return None
+
     def _joined(self, groups: dict[str, list[tuple[int, Instance, Any]]], found: Found) -> Part:
         """One part for groups that nothing tells apart."""
         options: list[Matcher] = []
@@ -209,9 +230,9 @@ class Values:
         if rule is not None and rule.items:
             return [Part(Items(), reason=found.reason)]
         if default is None and found.role is None:
-            if _few(seen) and len(_distinct(values)) == 1:
+            if few(seen) and len(distinct(values)) == 1:
                 default = values[0]
-            elif _few(seen):
+            elif few(seen):
                 parts = self._by_value(seen, lambda value: (matcher, value))
                 if parts is not None:
                     return parts
@@ -225,7 +246,7 @@ class Values:
         values = [value for _, _, value in members]
         default = None
         if role in self.vocabulary.environment:
-            default = _usual(values)
+            default = usual(values)
             if self.strings and isinstance(default, bool | int):
                 default = as_text(default)
         return Part(
@@ -243,7 +264,7 @@ class Values:
         if role in self.vocabulary.enumerated:
             pooled = self.listed.of == "headers" and not self.listed.built
             known = self.pool.get(role, ()) if pooled else ()
-            return Enum(values=tuple(_distinct([*values, *known])))
+            return Enum(values=tuple(distinct([*values, *known])))
         typed = self._typed(values)
         if typed is not None:
             return typed
@@ -270,22 +291,20 @@ class Values:
             return [Part(Content(type=kind), instances=count)]
         if all(value == self.release for value in values):
             return [Part(Version(), reason="the release", instances=count)]
-        if len(_distinct(values)) == 1 and _plain(values[0]):
+        if len(distinct(values)) == 1 and plain(values[0]):
             return [Part(Const(value=values[0]), instances=count)]
-        if _few(members):
+        if few(members):
             parts = self._by_value(members, lambda value: (Const(value=value), None))
             if parts is not None:
                 return parts
         typed = self._typed(values)
         if typed is not None:
-            usual = _usual(values) if isinstance(typed, Bool) else None
-            return [Part(typed, default=usual, unexplained=True, instances=count)]
-        if _few(members):
-            options = tuple(_distinct(values))
+            default = usual(values) if isinstance(typed, Bool) else None
+            return [Part(typed, default=default, unexplained=True, instances=count)]
+        if few(members):
+            options = tuple(distinct(values))
             return [
-                Part(
-                    Enum(values=options), default=_usual(values), unexplained=True, instances=count
-                )
+                Part(Enum(values=options), default=usual(values), unexplained=True, instances=count)
             ]
         kind = common_type(values)
         if kind in ("object", "array"):
@@ -315,14 +334,6 @@ class Values:
         return out
 
 
-def uuid_versions(values: Sequence[Any]) -> tuple[int, ...]:
-    """The UUID versions of all values; () when one is no UUID."""
-    found = [_UUID.fullmatch(value) if isinstance(value, str) else None for value in values]
-    if not found or not all(found):
-        return ()
-    return tuple(sorted({int(match[1], 16) for match in found if match}))
-
-
 def _with(part: Part, condition: Condition) -> Part:
     return Part(
         part.matcher,
@@ -334,36 +345,3 @@ def _with(part: Part, condition: Condition) -> Part:
         part.unexplained,
         part.instances,
     )
-
-
-def _distinct(values: Sequence[Any]) -> list[Any]:
-    by_text = {dumps(value): value for value in values}
-    return [by_text[text] for text in sorted(by_text)]
-
-
-def _usual(values: Sequence[Any]) -> Any:
-    """The most frequent value; None for one that must not be repeated."""
-    counts = Counter(dumps(value) for value in values)
-    best = max(sorted(counts), key=lambda text: counts[text])
-    value = next(value for value in values if dumps(value) == best)
-    return value if _plain(value) else None
-
-
-def _plain(value: Any) -> bool:
-    """Whether a value may stand in a profile: nothing that was masked, no long text."""
-    text = dumps(value).decode()
-    return "⟨" not in text and len(text) <= 4 * LONGEST
-
-
-def _few(seen: Seen) -> bool:
-    """Whether the values look like a choice of a few: short words, and fewer than recordings."""
-    values = _distinct([value for _, _, value in seen])
-    if any(json_type(value) not in ("string", "bool", "null") for value in values):
-        return False
-    if len(values) > MOST_VALUES or not all(_plain(value) for value in values):
-        return False
-    recordings = {instance.sample.recording for _, instance, _ in seen}
-    words = all(
-        len(as_text(value)) <= LONGEST and not _UUID.fullmatch(as_text(value)) for value in values
-    )
-    return words and (len(values) < len(recordings) or all(len(as_text(v)) < 8 for v in values))
