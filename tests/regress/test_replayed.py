@@ -17,6 +17,7 @@ from replay.regress.corpus import Recorded
 from replay.regress.replayed import Replay
 from tests.fingerprints.made_traces import Run, made, payload
 from tests.fingerprints.recordings import cases
+from tests.fingerprints.test_trace_check import socket
 from tests.fingerprints.test_trace_view import exchange_of
 from tests.regress.test_regress import RECORDED, shown
 
@@ -158,3 +159,16 @@ def test_a_wrong_profile_cannot_agree_with_itself(tmp_path: Path) -> None:
     assert [each.path for each in by_what["the profile"].differences] == []
     missing = {each.path for each in by_what["recordings"].differences if each.kind == "removed"}
     assert missing == {"header:version"}
+
+
+@pytest.mark.slow
+def test_a_recorded_connection(tmp_path: Path) -> None:
+    """A WebSocket of the official client through floway: upgrade, prewarm, turn."""
+    trace = socket("prewarm-ws-full-chatgpt", "turn-ws-full-chatgpt")
+    official = Recorded(
+        tmp_path, trace.model_copy(update={"client": "codex", "release": "0.169.0"})
+    )
+    with replayed.replaying("codex@0.169.0", []) as replay:
+        requests = replay.requests(official)
+    assert [each.kind for each in requests] == ["upgrade", "prewarm", "turn"]
+    assert not (differences := shown(requests)), differences
