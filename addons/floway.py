@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from addons.accounts.credentials.vault import Vault
 from addons.configuration import Configuration
 from addons.debug.capture_sides import SideCapture
 from addons.debug.witness import show_attempt
@@ -71,11 +72,29 @@ def build_providers(
     ]
 
 
+def has_added(settings: Settings) -> bool:
+    """Whether accounts were added; blocking.
+
+    Raises:
+        FlowayError: a sign-in can't be used, or others can read it.
+    """
+    Vault(settings.credentials, settings.credential_store).check()
+    return bool(_added(settings))
+
+
+def _added(settings: Settings) -> list[str]:
+    """Names for people of the accounts that were added."""
+    sheets = Vault(settings.credentials, settings.credential_store).sheets()
+    found = [sheet.document for sheet in sheets if sheet.document.provider in PROVIDERS]
+    return [f"{document.shown} ({document.provider})" for document in found]
+
+
 def announce(settings: Settings, address: str, sandbox: Upstreams | None) -> None:
     """Tell the user where to point clients."""
     from replay.cli.banner import announce as show
 
-    show(settings, address, sandbox=None if sandbox is None else sandbox.control_url)
+    control = None if sandbox is None else sandbox.control_url
+    show(settings, address, sandbox=control, added=_added(settings))
     sys.stdout.flush()
 
 
@@ -95,5 +114,6 @@ addons = [
         start_sandbox=start_sandbox,
         build_providers=build_providers,
         announce=announce,
+        has_added=has_added,
     ),
 ]

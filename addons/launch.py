@@ -58,6 +58,7 @@ class Upstreams(Protocol):
 type StartSandbox = Callable[[Settings], Awaitable[Upstreams]]
 type BuildProviders = Callable[[Settings, Store, Upstreams | None], Sequence[Provider]]
 type OpenStore = Callable[[Settings], Awaitable[Store]]
+type HasAdded = Callable[[Settings], bool]
 type Announce = Callable[[Settings, str, Upstreams | None], None]
 
 
@@ -78,6 +79,7 @@ class Launch:
         start_sandbox: StartSandbox,
         build_providers: BuildProviders,
         announce: Announce,
+        has_added: HasAdded = lambda _: False,
     ) -> None:
         self._configuration = configuration
         self._gateway = gateway
@@ -85,6 +87,7 @@ class Launch:
         self._start_sandbox = start_sandbox
         self._build_providers = build_providers
         self._announce = announce
+        self._has_added = has_added
         self._store: Store | None = None
         self._sandbox: Upstreams | None = None
         self._providers: Sequence[Provider] = ()
@@ -114,10 +117,14 @@ class Launch:
             # A script that is loaded again: what the one before used must be free.
             await asyncio.gather(*_leaving)
             self._store = await self._open_store(settings)
-            if settings.sandbox or not settings.accounts:
+            own = bool(settings.accounts) or await asyncio.to_thread(self._has_added, settings)
+            if settings.sandbox or not own:
                 self._sandbox = await self._start_sandbox(settings)
                 self._trust(self._sandbox.ca_file, settings.home)
-            self._providers = self._build_providers(settings, self._store, self._sandbox)
+            # In a thread: it reads sign-ins, and a keyring may take its time.
+            self._providers = await asyncio.to_thread(
+                self._build_providers, settings, self._store, self._sandbox
+            )
             for provider in self._providers:
                 await provider.start()
         except Exception as error:

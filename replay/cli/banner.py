@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from addons.settings import Settings
 from replay.cli.clients import Facts, curl_line, setups
@@ -35,17 +36,23 @@ def banner(facts: Facts) -> str:
     return "\n".join(lines)
 
 
-def announce(settings: Settings, address: str, *, sandbox: str | None) -> None:
+def announce(
+    settings: Settings, address: str, *, sandbox: str | None, added: Sequence[str] = ()
+) -> None:
     """Log the banner of a floway that is listening.
 
     Args:
         address: where clients reach it, e.g. ``http://127.0.0.1:8080``.
         sandbox: the embedded sandbox's URL for ``/_sandbox/``, or None.
+        added: names of the accounts that were added with the command line.
     """
     facts = Facts(
         address=address,
         sandbox_url=sandbox,
-        accounts=tuple(f"{entry.label} ({entry.provider})" for entry in settings.accounts),
+        accounts=(
+            *(f"{entry.label} ({entry.provider})" for entry in settings.accounts),
+            *added,
+        ),
         key_needed=bool(settings.client_keys),
     )
     # The first line of a log entry carries the time; the text begins below it.

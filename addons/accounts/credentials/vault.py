@@ -79,6 +79,11 @@ class Vault:
                 sheet = again
         return None
 
+    def documents(self, provider: str) -> list[Document]:
+        """All of a provider, with their secrets."""
+        names = [s.document.name for s in self.sheets() if s.document.provider == provider]
+        return [document for name in names if (document := self.read(name)) is not None]
+
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
         """Another value whenever a file was added, changed or removed."""
         found = []

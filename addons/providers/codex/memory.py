@@ -11,7 +11,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from addons.accounts.model import Account
+from addons.accounts.keeper import Keeper
+from addons.accounts.model import Account, AccountState
 from addons.accounts.pool import Pool
 from addons.errors import ClientError
 from addons.exchange import Exchange
@@ -22,6 +23,7 @@ from addons.providers.codex.lineage import Lineages
 from addons.providers.codex.parameters import LearnedParameters
 from addons.providers.codex.planning import Shaped
 from addons.providers.codex.progress import Progress
+from addons.providers.codex.recovery import recover
 from addons.providers.codex.refusals import Refusal
 from addons.providers.codex.seals import Seals, sealed_reasoning
 from addons.providers.contract import NextAccount, RefreshCredentials, SameAccount
@@ -40,6 +42,7 @@ class Memory:
         lineages: the last state of each thread.
         parameters: members that the upstream refused.
         seals: which account can read which sealed value.
+        keeper: of accounts that were added; None where only the settings name accounts.
     """
 
     def __init__(self, upstream: str, accounts: Sequence[Account], store: Store | None) -> None:
@@ -47,6 +50,7 @@ class Memory:
         self.lineages = Lineages()
         self.parameters = LearnedParameters()
         self.seals = Seals()
+        self.keeper: Keeper | None = None
         self._upstream = upstream
         self._store = store
         self._installations: dict[str, str] = {}
@@ -55,6 +59,8 @@ class Memory:
         """Fetch what the store has kept."""
         if self._store is None:
             return
+        if self.keeper is not None:
+            await self.keeper.start()
         for account in self.pool.accounts:
             self._installations[account.handle] = await roster.installation(account, self._store)
         kept = await self._store.get(PARAMETERS, "refused")
@@ -91,11 +97,11 @@ class Memory:
         progress.settled = count
         verdict = exchange.attempts[-1].verdict
         if isinstance(verdict, RefreshCredentials):
-            if last.handle not in progress.reloaded:
-                progress.reloaded.add(last.handle)
-                if await roster.reload(last, progress.token):
-                    return last
+            if await recover(last, progress, self.keeper):
+                return last
             verdict = after_refresh(verdict)
+            if last.state is AccountState.NEEDS_LOGIN:  # which no time mends, and a login at once
+                verdict = replace(verdict, cooldown=0.0)
         if isinstance(verdict, SameAccount):
             if progress.refused is not None:
                 self.parameters.learn(self._upstream, progress.refused, now)
@@ -114,9 +120,12 @@ class Memory:
         same = await self.settle(exchange, progress, now)
         if same is not None:
             return same
-        chosen = self.pool.choose(exchange.conversation, progress.model, now, progress.tried)
-        if isinstance(chosen, Account):
-            return chosen
+        while True:
+            chosen = self.pool.choose(exchange.conversation, progress.model, now, progress.tried)
+            if not isinstance(chosen, Account):
+                break
+            if self.keeper is None or await self.keeper.ready(chosen):
+                return chosen
         if exchange.route.kind == "passthrough":
             for each in chosen.reasons:  # limits hold for model requests only
                 if each.error is not None and each.error.status in (429, 503):

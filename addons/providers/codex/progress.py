@@ -20,6 +20,7 @@ class Progress:
         asked: attempts by handle.
         token: the access token that the attempt went out with.
         reloaded: handles whose credentials were read again for this exchange.
+        renewed: handles whose credentials were refreshed for this exchange.
         settled: attempts whose verdict has had its effect.
         refused: a member that the upstream named as unsupported in the last answer.
         headers_read: limits in the head of the attempt's answer were noted.
@@ -38,6 +39,7 @@ class Progress:
     scan: verdicts.StreamScan = field(default_factory=verdicts.StreamScan)
     token: str = ""
     reloaded: set[str] = field(default_factory=set)
+    renewed: set[str] = field(default_factory=set)
     settled: int = 0
     refused: str | None = None
     headers_read: bool = False

@@ -16,6 +16,7 @@ from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.routes import Route
 from addons.providers.codex import frames, metering, roster, verdicts
+from addons.providers.codex.added import added, keeper
 from addons.providers.codex.catalogue import Catalogue
 from addons.providers.codex.classification import client_error, transport
 from addons.providers.codex.endpoints import sign_in_of
@@ -116,8 +117,15 @@ class CodexProvider:
     @classmethod
     def of_settings(cls, settings: Settings, store: Store | None) -> CodexProvider:
         """With the user's own accounts, at the real host or the one that the settings name."""
-        upstream, accounts = roster.configured(settings)
-        return cls(settings, store, upstream, accounts)
+        if store is None:
+            return cls(settings, store, *roster.configured(settings))
+        more = added(settings)
+        upstream, accounts = roster.configured(settings, more)
+        provider = cls(settings, store, upstream, roster.merged(accounts, more))
+        provider._memory.keeper = keeper(
+            settings, store, provider._memory.pool, accounts, roster.mode_of([*accounts, *more])
+        )
+        return provider
 
     @classmethod
     def of_sandbox(
@@ -145,6 +153,8 @@ class CodexProvider:
 
     async def stop(self) -> None:
         await self._catalogue.close()
+        if self._memory.keeper is not None:
+            await self._memory.keeper.stop()
         await self._journal.stop()
 
     # --- plan --------------------------------------------------------------------------------

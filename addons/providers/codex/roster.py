@@ -23,8 +23,8 @@ PROVIDER = "codex"
 INSTALLATIONS = "codex.installations"
 
 
-def configured(settings: Settings) -> tuple[Upstream, list[Account]]:
-    """The user's accounts, and where they are served.
+def configured(settings: Settings, added: Sequence[Account] = ()) -> tuple[Upstream, list[Account]]:
+    """The accounts of the settings, and where they and those that were added are served.
 
     Raises:
         FlowayError: an account's file can't be read, or sign-ins and API keys are mixed (they go
@@ -40,13 +40,29 @@ def configured(settings: Settings) -> tuple[Upstream, list[Account]]:
             assert entry.api_key is not None
             key = json.dumps({"OPENAI_API_KEY": entry.api_key.get_secret_value()})
             accounts.append(_account(entry.label, parse(key, source=f"account {entry.label}")))
-    modes = {credential_of(account).mode for account in accounts}
-    if len(modes) > 1:
+    if len({credential_of(account).mode for account in accounts}) > 1:
         raise FlowayError(
             "accounts: sign-ins and API keys go to different hosts; configure one kind only"
         )
-    url = settings.upstreams.get(PROVIDER) or (REAL_API if modes == {"apikey"} else REAL)
+    mode = mode_of([*accounts, *added])
+    url = settings.upstreams.get(PROVIDER) or (REAL_API if mode == "apikey" else REAL)
     return Upstream.parse(url), accounts
+
+
+def mode_of(accounts: Sequence[Account]) -> str:
+    """The way of signing in whose host is served: that of the first account; "" without any."""
+    return credential_of(accounts[0]).mode if accounts else ""
+
+
+def merged(accounts: Sequence[Account], added: Sequence[Account]) -> list[Account]:
+    """Both kinds, one account for each subject: an added one can be refreshed, and so wins.
+
+    Those that sign in otherwise than the first wait for their keeper, which says why.
+    """
+    mode = mode_of([*accounts, *added])
+    found = {account.handle: account for account in accounts}
+    found |= {a.handle: a for a in added if credential_of(a).mode == mode}
+    return list(found.values())
 
 
 def made_up(sign_ins: Sequence[tuple[str, dict[str, Any]]]) -> list[Account]:
@@ -58,8 +74,8 @@ async def reload(account: Account, refused: str) -> bool:
     """Read the account's file again; True when the account has another token than ``refused``.
 
     The first step of the official client's chain after a 401: another process may have refreshed
-    it (codex-wire.md §5.3), or another request here may have read it already. Refreshing it
-    ourselves is the work of the accounts issue.
+    it (codex-wire.md §5.3), or another request here may have read it already. A file of the
+    official client is never refreshed here: that would sign the client out.
     """
     if credential_of(account).access_token != refused:
         return True
