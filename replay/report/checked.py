@@ -32,6 +32,7 @@ def requests(
             title=unit.title,
             kind=each.variant.kind if each.variant is not None else "",
             transport="websocket" if each.exchange.is_upgrade else "http",
+            against="profile",
             verdict=_verdict(each),
             differences=differences,
             rows=rows,

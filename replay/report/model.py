@@ -92,6 +92,7 @@ class Request(_Part):
         title: ``POST /v1/responses``.
         kind: ``turn``, ``prewarm``, …; "" where it is not known.
         transport: ``http`` or ``websocket``.
+        against: what stands for the golden: a recording, or what the profile says.
         verdict: ``same``; ``differs``; ``added`` or ``missing`` against the golden; ``unknown`` to
             the profile.
         differences: all of them, the excused too.
@@ -104,6 +105,7 @@ class Request(_Part):
     title: str
     kind: str = ""
     transport: str = "http"
+    against: Literal["golden", "profile"] = "golden"
     verdict: Verdict
     differences: list[Found] = []
     rows: list[Row] = []

@@ -4,7 +4,7 @@ const $ = (id) => document.getElementById(id);
 const requests = report.requests || [];
 const LAYERS = ["request_line", "header_set", "header_order", "header_case", "encoding", "member_presence", "member_order", "value", "equality", "frame_sequence"];
 const MARKS = { same: "✓", differs: "✗", added: "+", missing: "−", unknown: "?" };
-const GOLDEN = report.kind === "check" ? "profile" : "golden";
+const side = (r) => r.against || "golden";
 const state = { layer: "", text: "", only: requests.some((r) => r.verdict !== "same"), lines: false, at: -1, shut: new Map(), focus: -1 };
 
 /* --- building blocks; text is always set as text, never as markup --- */
@@ -104,7 +104,7 @@ function request(r) {
 }
 function nearest(r) {
   const like = r.nearest.likeness === undefined || r.nearest.likeness === null ? "" : `, ${Math.round(r.nearest.likeness * 100)} % alike`;
-  return el("section", { class: "panel" }, el("h3", {}, `Nearest ${GOLDEN}`), el("div", { class: "body" }, el("p", { style: "margin:0 0 8px" }, el("b", {}, r.nearest.title), like),
+  return el("section", { class: "panel" }, el("h3", {}, side(r) === "profile" ? "Nearest in the profile" : "Nearest golden"), el("div", { class: "body" }, el("p", { style: "margin:0 0 8px" }, el("b", {}, r.nearest.title), like),
     el("table", { class: "rows" }, el("tbody", {}, (r.nearest.apart || []).map((a) => el("tr", { class: "hit" }, el("td", { class: "p" }, a.field), el("td", { class: "g" }, a.golden), el("td", { class: "c" }, a.candidate)))))));
 }
 function sections(r) {
@@ -136,7 +136,7 @@ function section(r, name, rows) {
   if (!body.childNodes.length) return "";
   return el("section", { class: "panel" }, el("h3", {}, name, differing ? el("span", { class: "badge differs" }, String(differing)) : ""),
     el("table", { class: "rows" }, el("colgroup", {}, el("col", { class: "p" }), el("col"), el("col")),
-      el("thead", {}, el("tr", {}, el("th", {}, "field"), el("th", {}, GOLDEN), el("th", {}, report.kind === "check" ? "seen" : "candidate"))), body));
+      el("thead", {}, el("tr", {}, el("th", {}, "field"), el("th", {}, side(r)), el("th", {}, side(r) === "profile" ? "seen" : "candidate"))), body));
 }
 const visible = (d) => !state.layer || d.layer === state.layer;
 const inside = (path, parent) => path.startsWith(parent) && path.length > parent.length && (parent.endsWith(":") || ".[".includes(path[parent.length]));
@@ -156,7 +156,8 @@ function draw(body, r, row, hits, holder, shut, key) {
   const label = tail ? tail[0] : bare || "(all)";
   const real = hits.filter((d) => !d.excused);
   const kind = !hits.length ? "" : !real.length ? " allowed" : real.every((d) => d.kind === "moved") ? " moved" : " hit";
-  const [g, c] = kind === " hit" ? marked(row.golden, row.candidate) : [plain(row.golden), plain(row.candidate)];
+  const checked = side(r) === "profile";
+  const [g, c] = kind === " hit" && !checked ? marked(row.golden, row.candidate) : [plain(row.golden, checked), plain(row.candidate, checked)];
   if (row.noise && row.golden !== row.candidate && !real.length) g.append(el("span", { class: "noise" }, `  ${row.noise}`));
   const line = el("tr", { class: (holder ? "fold" : "") + (shut ? " shut" : "") + kind },
     el("td", { class: "p", style: `padding-left:${16 + depth * 15}px`, title: path, onclick: holder ? () => { state.shut.set(key, !shut); drawDetail(); } : undefined }, label),
@@ -164,13 +165,13 @@ function draw(body, r, row, hits, holder, shut, key) {
   body.append(line);
   if (hits.length) body.append(el("tr", { class: "why" }, el("td", { colspan: 3 }, hits.map(note))));
 }
-function plain(value) {
-  if (value === undefined || value === null) return el("span", { class: "nil" }, report.kind === "check" ? "—" : "nothing");
+function plain(value, checked = false) {
+  if (value === undefined || value === null) return el("span", { class: "nil" }, checked ? "—" : "nothing");
   if (value === "object" || value === "array") return el("span", { class: "cont" }, value === "object" ? "{ }" : "[ ]");
   return el("span", {}, value === "" ? "“”" : value);
 }
 function marked(golden, candidate) {
-  if (typeof golden !== "string" || typeof candidate !== "string" || report.kind === "check") return [plain(golden), plain(candidate)];
+  if (typeof golden !== "string" || typeof candidate !== "string") return [plain(golden), plain(candidate)];
   let start = 0, end = 0;
   const least = Math.min(golden.length, candidate.length);
   while (start < least && golden[start] === candidate[start]) start++;
@@ -210,7 +211,7 @@ function overview() {
   if (common.length) out.push(el("section", { class: "panel" }, el("h3", {}, "Most frequent"), el("div", { class: "body" }, el("table", { class: "plain" }, el("tbody", {}, common.map((c) => el("tr", {}, el("td", { class: "num" }, `${c.n} ×`), el("td", {}, el("button", { class: "copy", onclick: () => search(c.part) }, c.path)), el("td", {}, c.kind), el("td", { class: "mono" }, c.candidate))))))));
   if (!by.length && total) out.push(el("p", { class: "none" }, el("span", { class: "tick" }, "✓"), el("br"), `${plural(total, "request")} compared, field by field.`));
   out.push(el("section", { class: "panel" }, el("h3", {}, "What was compared"), el("div", { class: "body" }, el("dl", { class: "facts" },
-    el("dt", {}, GOLDEN), el("dd", {}, listed(report.golden)), el("dt", {}, "recordings"), el("dd", {}, listed(report.candidate)),
+    el("dt", {}, report.kind === "check" ? "profile" : "golden"), el("dd", {}, listed(report.golden)), el("dt", {}, "recordings"), el("dd", {}, listed(report.candidate)),
     report.noise_from ? [el("dt", {}, "noise from"), el("dd", {}, plural(report.noise_from, "golden recording"))] : "",
     report.mutations ? [el("dt", {}, "mutation score"), el("dd", {}, el("button", { class: "copy", onclick: () => open(-2) }, score(report.mutations)))] : "",
     (report.notes || []).map((text) => [el("dt", {}, "note"), el("dd", {}, text)])))));

@@ -21,6 +21,7 @@ MARKS = {
     "unknown": ("?", "yellow"),
 }
 
+_SEEN = {"golden": "candidate", "profile": "seen"}
 _RULES = 15
 
 
@@ -57,7 +58,7 @@ def _tree(trace: str, requests: Iterable[Request], everything: bool) -> Tree:
             if inside:
                 leaf = branch.add(Text(layer.value.replace("_", " "), "bold cyan"))
                 for each in inside:
-                    leaf.add(_difference(each))
+                    leaf.add(_difference(each, request.against))
         if request.nearest is not None:
             branch.add(_nearest(request))
     return tree
@@ -74,12 +75,12 @@ def _title(request: Request) -> Text:
     )
 
 
-def _difference(each: Found) -> Text:
+def _difference(each: Found, against: str) -> Text:
     text = Text.assemble((each.path, "bold"), "  ", (each.kind, "yellow"))
     if each.golden:
-        text.append("\n  golden     ", "dim").append(each.golden, "green")
+        text.append(f"\n  {against:<11}", "dim").append(each.golden, "green")
     if each.candidate:
-        text.append("\n  candidate  ", "dim").append(each.candidate, "red")
+        text.append(f"\n  {_SEEN[against]:<11}", "dim").append(each.candidate, "red")
     if each.rule:
         text.append(f"\n  rule       {each.rule}", "dim")
     if each.excused:
