@@ -238,6 +238,29 @@ class Settings(BaseSettings):
             "ones are dropped once logged. The last message is always kept."
         ),
     )
+    response_days: float = Field(
+        default=7.0,
+        gt=0,
+        le=365,
+        allow_inf_nan=False,
+        description="Days after its last use for which a response can be continued.",
+    )
+    response_bytes: ByteSize = Field(
+        default=ByteSize(64 * _MIB),
+        ge=0,
+        le=16384 * _MIB,
+        description=(
+            "Bytes of input and output that are kept so that `previous_response_id` works where "
+            "the upstream stores nothing; the oldest go first, and `store: false` keeps none. 0 "
+            "keeps nothing at all."
+        ),
+    )
+    continue_bytes: ByteSize = Field(
+        default=ByteSize(16 * _MIB),
+        ge=0,
+        le=1024 * _MIB,
+        description="Most bytes of such a history that one request may continue.",
+    )
     capture: Folder = Field(
         default=None,
         description="Folder for traces of requests, as they came and as they left; empty: none.",

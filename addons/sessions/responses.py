@@ -272,7 +272,7 @@ def not_found(response_id: str, earlier: str = "") -> BadRequest:
         "previous_response_not_found",
         f"Previous response with id {named} not found"
         + (f": {why}" if why else ": it is not yours, was not completed, or is too old")
-        + ". Send the whole input instead.",
+        + ". Send the whole input, without `previous_response_id`.",
         param=_PARAM,
     )
 
@@ -283,7 +283,7 @@ def not_stored(response_id: str) -> BadRequest:
         "previous_response_not_stored",
         f"Previous response with id {response_id[:80]!r} was not stored: it, or one that it "
         "continues, was made with `store: false`, or its items were too large to be kept. Send "
-        "the whole input instead.",
+        "the whole input, without `previous_response_id`.",
         param=_PARAM,
     )
 

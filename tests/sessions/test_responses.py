@@ -136,7 +136,7 @@ async def test_limits() -> None:
 
 
 async def test_the_oldest_make_room_in_the_store_as_well() -> None:
-    desk = Desk(Limits(item_bytes=90))
+    desk = Desk(Limits(item_bytes=60))
     for name in "abcd":
         desk.commit(name)
     await desk.restart()

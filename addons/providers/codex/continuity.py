@@ -6,7 +6,8 @@ Pure. A signal's text never goes upstream; ids are derived from it (:mod:`.ids`)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,24 @@ SESSION_HEADERS = (
     "conversation_id",
 )
 """Headers that name a client's session, best first (issue "Identity and continuity" §1)."""
+
+CONVERSATION_MEMBERS = ("conversation", "conversation_id", "session_id")
+"""Members of a body in which clients name their conversation."""
+
+_PRIVATE_MEMBERS = frozenset({"conversation_id", "session_id"})
+
+_MADE_BY_SDK = "stainless-"
+"""Begins the idempotency keys that SDKs make for each request by themselves."""
+
+MAX_USER_ID = 4096
+
+_AGENT_SESSION = re.compile(r"user_[^\s]*_session_([0-9A-Za-z-]{8,64})")
+
+MAX_MARKS = 24
+"""Items at the end of an input that are looked at for ids."""
+
+MIN_MARK = 16
+"""Shortest id that is taken for an upstream's own, in characters."""
 
 SEPARATOR = "\u0001"
 """Between instructions and first items in a content digest: "" + X is not X + ""."""
@@ -43,7 +62,7 @@ class Signal:
         source: where it was found, e.g. ``prompt_cache_key`` or ``header x-session-id``.
         value: the caller's text; private to floway.
         session: it names a client session, in which side requests with other system prompts
-            may run; False for a cache key, which names one conversation.
+            may run; False for a cache or idempotency key, which names one conversation.
     """
 
     source: str
@@ -72,16 +91,85 @@ class Signature:
 
 def signals(headers: Mapping[str, str], body: Json, client_metadata: Json) -> Iterator[Signal]:
     """Usable signals, best first. ``headers``: by lower-case name."""
-    key = body.get("prompt_cache_key")
-    if isinstance(key, str) and ids.usable(key.strip()):
-        yield Signal("prompt_cache_key", key.strip(), session=False)
+    yield from _signal("prompt_cache_key", body.get("prompt_cache_key"), session=False)
     for name in SESSION_HEADERS:
-        value = headers.get(name, "").strip()
-        if ids.usable(value):
-            yield Signal(f"header {name}", value, session=True)
-    given = client_metadata.get("session_id")
-    if isinstance(given, str) and ids.usable(given.strip()):
-        yield Signal("client_metadata.session_id", given.strip(), session=True)
+        yield from _signal(f"header {name}", headers.get(name))
+    yield from _signal("client_metadata.session_id", client_metadata.get("session_id"))
+    metadata = body.get("metadata")
+    if isinstance(metadata, dict):
+        yield from _signal("metadata.user_id", agent_session(metadata.get("user_id")))
+    for name in CONVERSATION_MEMBERS:
+        value = body.get(name)
+        yield from _signal(name, value.get("id") if isinstance(value, dict) else value)
+    key = headers.get("idempotency-key", "")
+    if not key.startswith(_MADE_BY_SDK):
+        yield from _signal("header idempotency-key", key, session=False)
+
+
+def _signal(source: str, value: Any, *, session: bool = True) -> Iterator[Signal]:
+    text = value.strip() if isinstance(value, str) else ""
+    if ids.usable(text):
+        yield Signal(source, text, session)
+
+
+def agent_session(user_id: Any) -> str | None:
+    """The session that Claude Code writes into ``metadata.user_id``; None in any other user id.
+
+    Two forms: JSON text with a ``session_id``, and ``user_HASH_account_ID_session_UUID`` before
+    it. A bare user id names a person, and not a conversation (codex-wire.md §7.2).
+    """
+    if not isinstance(user_id, str) or len(user_id) > MAX_USER_ID:
+        return None
+    if user_id.lstrip().startswith("{"):
+        try:
+            found = json.loads(user_id)
+        except (ValueError, RecursionError):
+            return None
+        session = found.get("session_id")
+        return session if isinstance(session, str) else None
+    match = _AGENT_SESSION.fullmatch(user_id)
+    return match[1] if match else None
+
+
+def without_keys(body: Json) -> Json:
+    """``body`` without the members that only name a client's conversation; itself when none do.
+
+    They are floway's to read; the upstream has ids of its own form. (``prompt_cache_key`` is
+    filled anew by the profile, and ``conversation`` means something to the public API.)
+    """
+    metadata = body.get("metadata")
+    named = isinstance(metadata, dict) and agent_session(metadata.get("user_id")) is not None
+    if not named and not any(name in body for name in _PRIVATE_MEMBERS):
+        return body
+    kept = {name: value for name, value in body.items() if name not in _PRIVATE_MEMBERS}
+    if named:
+        assert isinstance(metadata, dict)
+        rest = {name: value for name, value in metadata.items() if name != "user_id"}
+        if rest:
+            kept["metadata"] = rest
+        else:
+            del kept["metadata"]
+    return kept
+
+
+def marks(items: Iterable[Any], limit: int = MAX_MARKS) -> Iterator[str]:
+    """Ids that an upstream gave to items, the last first: they tell whose history this is.
+
+    Of an item that came back in the input, or of one that the upstream has just given. A call and
+    its result share an id, which also survives translation. Short ones are a client's own counting
+    and mean nothing.
+    """
+    looked = 0
+    for item in reversed(items) if isinstance(items, Sequence) else items:
+        if not isinstance(item, dict):
+            continue
+        looked += 1
+        if looked > limit:
+            return
+        for name in ("call_id", "id"):
+            value = item.get(name)
+            if isinstance(value, str) and MIN_MARK <= len(value) <= ids.MAX_LENGTH:
+                yield value
 
 
 def content_key(body: Json) -> str | None:

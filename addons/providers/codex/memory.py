@@ -25,7 +25,7 @@ from addons.providers.codex.planning import Shaped
 from addons.providers.codex.progress import Progress
 from addons.providers.codex.recovery import recover
 from addons.providers.codex.refusals import Refusal
-from addons.providers.codex.seals import Seals, sealed_reasoning
+from addons.providers.codex.seals import Seals, sealed_values
 from addons.providers.contract import NextAccount, RefreshCredentials, SameAccount
 from addons.store.contract import Store, StoreError
 
@@ -62,7 +62,7 @@ class Memory:
         if self.keeper is not None:
             await self.keeper.start()
         for account in self.pool.accounts:
-            self._installations[account.handle] = await roster.installation(account, self._store)
+            await self.install(account)
         kept = await self._store.get(PARAMETERS, "refused")
         if kept is not None:
             try:
@@ -70,21 +70,49 @@ class Memory:
             except ValueError as error:  # of another version, say; it is learned again
                 logger.warning("what the upstream refused before is forgotten: %s", error)
 
+    async def install(self, account: Account) -> None:
+        """See that the account has an installation id that is kept, also one that was added late.
+
+        The store is asked once per account.
+        """
+        if self._store is None or account.handle in self._installations:
+            return
+        try:
+            kept = await roster.installation(account, self._store)
+        except StoreError as error:
+            logger.warning("account %s: its installation id is not kept: %s", account.label, error)
+            kept = str(uuid.uuid4())
+        self._installations.setdefault(account.handle, kept)
+
     def installation(self, account: Account) -> str:
         """The account's installation id; minted for this process where nothing is kept."""
         known = self._installations.get(account.handle)
         return known or self._installations.setdefault(account.handle, str(uuid.uuid4()))
 
-    def remember(self, identity: Identity, now: float, model: str) -> None:
+    def remember(self, identity: Identity, now: float, model: str, principal: str) -> None:
         """The request goes out: its thread's state is the last one known."""
-        self.lineages.remember(identity.session_id, identity.strand(now, model))
+        self.lineages.remember(identity.session_id, identity.strand(now, model), principal)
 
-    def readable(self, identity: Identity, account: Account) -> Identity:
-        """Without a turn state that another account was given."""
+    def with_state(self, identity: Identity, account: Account) -> Identity:
+        """With the turn state of the account, and never with that of another one.
+
+        The caller's own comes first. Most callers know nothing of turn states; theirs are kept
+        here (codex-wire.md §1.7).
+        """
         state = identity.turn_state
-        if state is None or self.seals.readable(state, account.handle):
+        if state is not None and self.seals.readable(state, account.handle):
             return identity
-        return replace(identity, turn_state=None)
+        kept = self.lineages.state(
+            identity.session_id, identity.thread_id, identity.turn_id, account.handle
+        )
+        return identity if kept == state else replace(identity, turn_state=kept)
+
+    def state_given(self, identity: Identity, account: Account, state: str) -> None:
+        """The upstream gave the account a turn state for this turn."""
+        self.seals.made(state, account.handle)
+        self.lineages.keep_state(
+            identity.session_id, identity.thread_id, identity.turn_id, account.handle, state
+        )
 
     async def settle(self, exchange: Exchange, progress: Progress, now: float) -> Account | None:
         """Let the verdict on the last attempt have its effect, once.
@@ -161,7 +189,7 @@ class Memory:
             logger.warning("what the upstream refused is not kept: %s", error)
 
     def unsealed(self, refusal: Refusal | None, sent: Shaped, account: Account) -> bool:
-        """Whether the account can't read reasoning, which the next request leaves out."""
+        """Whether the account can't read an item, which the next request leaves out."""
         if refusal is None or seals.REFUSED not in refusal.words:
             return False
-        return self.seals.refused(sealed_reasoning(sent.content), account.handle)
+        return self.seals.refused(sealed_values(sent.content), account.handle)

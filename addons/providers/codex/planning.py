@@ -14,7 +14,7 @@ from typing import Any
 from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Exchange
-from addons.providers.codex import parameters, projection
+from addons.providers.codex import continuity, parameters, projection
 from addons.providers.codex.endpoints import (
     Endpoints,
     assembled,
@@ -106,19 +106,23 @@ class Planner:
         *,
         websocket: bool = False,
         previous: str = "",
+        caller: Mapping[str, Any] | None = None,
     ) -> Shaped:
         """Bring a caller's body to the shape of its model, without what the upstream refuses.
 
         Args:
             websocket: it is a message on a WebSocket, not a request of its own.
             previous: see :func:`addons.providers.codex.shape.bring`.
+            caller: what the caller sent, where ``body`` has more or less than that.
 
         Raises:
             ClientError: a member can't be sent; names it and the remedy.
         """
         name = self._shape_of(str(body.get("model", "")), models)
         placement = self.profile.shapes[name]
-        content, notes = parameters.apply(body, _table(account, websocket=websocket))
+        content, notes = parameters.apply(
+            continuity.without_keys(body), _table(account, websocket=websocket)
+        )
         content, more = learned.apply(self.upstream.url, content, now)
         content = bring(
             content,
@@ -136,7 +140,7 @@ class Planner:
                 for name, word in identity.client_metadata.items()
                 if name in self._client_metadata
             }
-        return Shaped(name, body, content, None, [*notes, *more])
+        return Shaped(name, caller or body, content, None, [*notes, *more])
 
     def _shape_of(self, slug: str, models: Sequence[Model]) -> str:
         """The upstream's word on a model's shape counts where the release has that shape."""

@@ -9,6 +9,7 @@ from addons.accounts.model import Account
 from addons.providers.codex import verdicts
 from addons.providers.codex.identity import Identity
 from addons.providers.codex.planning import Shaped
+from addons.sessions.responses import Pending
 
 
 @dataclass(slots=True)
@@ -26,7 +27,13 @@ class Progress:
         headers_read: limits in the head of the attempt's answer were noted.
         output: the WebSocket response that is under way has given output.
         prefix: names instructions and tools of the last WebSocket message.
-        body: of that message, as the caller sent it.
+        body: of that message, as the caller sent it; of an HTTP request the caller's, with the
+            history that it continues in the place of its name.
+        handshake: the identity of the WebSocket connection.
+        pending: what is to be kept of the attempt's response once that is complete.
+        answered: id of the completed response.
+        output_items: finished items of the response that is under way.
+        dropped: what the attempt's account could not be sent, in words.
     """
 
     identity: Identity
@@ -47,6 +54,18 @@ class Progress:
     prefix: str = ""
     body: dict[str, Any] | None = None
     handshake: Identity | None = None
+    pending: Pending | None = None
+    answered: str = ""
+    output_items: list[Any] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+    def begin(self, now: float) -> None:
+        """Another attempt, or another message: nothing is known of its answer."""
+        self.started = now
+        self.scan = verdicts.StreamScan()
+        self.output = self.headers_read = False
+        self.pending, self.answered = None, ""
+        self.output_items, self.dropped = [], []
 
     def restore(self, event: dict[str, Any]) -> bool:
         """Put the caller's own values back into an event's response; True when it changed."""

@@ -15,31 +15,31 @@ from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.routes import Route
-from addons.providers.codex import frames, metering, roster, verdicts
+from addons.providers.codex import frames, roster, verdicts
 from addons.providers.codex.added import added, keeper
 from addons.providers.codex.catalogue import Catalogue
 from addons.providers.codex.classification import client_error, transport
+from addons.providers.codex.continuation import PREVIOUS, Continuation, limits_of
 from addons.providers.codex.endpoints import sign_in_of
 from addons.providers.codex.environment import detect
-from addons.providers.codex.identity import resolve
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.memory import Memory
 from addons.providers.codex.models import Model
+from addons.providers.codex.observation import ITEM_DONE, observe
 from addons.providers.codex.planning import Caller, Planner, named_model
 from addons.providers.codex.progress import Progress
 from addons.providers.codex.refusals import from_answer
 from addons.providers.codex.rehearsal import rehearse
+from addons.providers.codex.resolution import resolve
 from addons.providers.codex.roster import credential_of
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
-from addons.providers.codex.seals import readable_body, sealed_content
+from addons.providers.codex.seals import left_out, readable_body
 from addons.providers.codex.side import accounts_check, models_answer
-from addons.providers.codex.sockets import SEALED_ITEM, Sockets
+from addons.providers.codex.sockets import Sockets
 from addons.providers.codex.upstream import Upstream
 from addons.providers.codex.usage import (
     header_map,
-    quota_from_event,
     quota_from_headers,
-    token_usage,
 )
 from addons.providers.contract import (
     Answer,
@@ -75,7 +75,7 @@ class CodexProvider:
             "response.queued",
             "codex.rate_limits",
             "error",
-            SEALED_ITEM,
+            ITEM_DONE,
             "response.metadata",
             "codex.response.metadata",
         }
@@ -96,6 +96,13 @@ class CodexProvider:
         self._mint = Mint()
         self._memory = Memory(upstream.url, accounts, store)
         self._journal = Journal(store)
+        self._continuation = Continuation(
+            store,
+            limits_of(settings),
+            clock,
+            lineages=self._memory.lineages,
+            pool=self._memory.pool,
+        )
         self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
         machine = detect(
             os_words=settings.client_os,
@@ -107,6 +114,7 @@ class CodexProvider:
         self._sockets = Sockets(
             self._planner,
             self._memory,
+            self._continuation,
             self._catalogue,
             self._mint,
             clock,
@@ -147,8 +155,14 @@ class CodexProvider:
     def accounts(self) -> Sequence[Account]:
         return self._memory.pool.accounts
 
+    @property
+    def _upstream_remembers(self) -> bool:
+        """Whether it takes ``previous_response_id`` over HTTP: that of API keys does."""
+        return any(sign_in_of(account) == "api_key" for account in self.accounts)
+
     async def start(self) -> None:
         await self._memory.load()
+        await self._continuation.load()
         self._journal.start()
 
     async def stop(self) -> None:
@@ -156,31 +170,41 @@ class CodexProvider:
         if self._memory.keeper is not None:
             await self._memory.keeper.stop()
         await self._journal.stop()
+        await self._continuation.close()
 
     # --- plan --------------------------------------------------------------------------------
 
     async def plan(self, exchange: Exchange) -> Plan:
         now = self._clock()
-        progress = self._progress(exchange, now)
+        progress = await self._progress(exchange, now)
         account = await self._memory.account(exchange, progress, now)
         if isinstance(account, ClientError):
             return Refuse(account)
         progress.account, progress.token = account, credential_of(account).access_token
-        progress.started = now
         progress.asked[account.handle] = progress.asked.get(account.handle, 0) + 1
-        progress.scan = verdicts.StreamScan()
-        progress.output = progress.headers_read = False
+        progress.begin(now)
+        await self._memory.install(account)
         match exchange.route.kind:
             case "model":
                 assert exchange.turn is not None
+                assert progress.body is not None
                 models = await self._models(account)
-                body = readable_body(exchange.turn.body, account.handle, self._memory.seals)
+                body = readable_body(progress.body, account.handle, self._memory.seals)
+                progress.dropped = left_out(progress.body, body)
                 progress.shaped = shaped = self._planner.shape(
-                    body, progress.identity, account, self._memory.parameters, models, now
+                    body,
+                    progress.identity,
+                    account,
+                    self._memory.parameters,
+                    models,
+                    now,
+                    caller=exchange.turn.body,
                 )
-                identity = self._memory.readable(progress.identity, account)
+                identity = self._memory.with_state(progress.identity, account)
+                if progress.identity.turn_state and not identity.turn_state:
+                    progress.dropped.append("turn state")
                 request = self._planner.turn(shaped, identity, self._caller(exchange, account))
-                self._memory.remember(progress.identity, now, progress.model)
+                self._memory.remember(progress.identity, now, progress.model, exchange.principal)
             case "model_socket":
                 progress.handshake = progress.identity
                 await self._models(account)
@@ -211,10 +235,19 @@ class CodexProvider:
         installation = self._memory.installation(account)
         return Caller(account, installation, self._planner.originator(exchange))
 
-    def _progress(self, exchange: Exchange, now: float) -> Progress:
+    async def _progress(self, exchange: Exchange, now: float) -> Progress:
+        """
+        Raises:
+            BadRequest: the request continues a response that can't be continued.
+        """
         if isinstance(exchange.state, Progress):
             return exchange.state
-        body = exchange.turn.body if exchange.turn is not None else {}
+        own = body = exchange.turn.body if exchange.turn is not None else {}
+        scope = None
+        if own.get(PREVIOUS):
+            scope = self._continuation.scope(exchange.principal, own[PREVIOUS])
+            if not self._upstream_remembers:
+                body = await self._continuation.whole(exchange.principal, own)
         identity = resolve(
             exchange.headers,
             body,
@@ -223,6 +256,7 @@ class CodexProvider:
             now=now,
             mint=self._mint,
             stored=self._memory.lineages,
+            continued=scope,
         )
         for note in identity.notes:
             logger.info("exchange %s: %s", exchange.id, note)
@@ -235,12 +269,10 @@ class CodexProvider:
                 known = self._memory.lineages.thread(identity.session_id, identity.thread_id)
                 model = known.model if known is not None else ""
             model = model or self._planner.likely_model(self._catalogue.models)
-        progress = exchange.state = Progress(identity, model)
-        exchange.conversation = (
-            f"{exchange.principal}:{identity.session_id}"
-            if exchange.route.kind.startswith("model")
-            else f"{exchange.principal}:side"
-        )
+        progress = exchange.state = Progress(identity, model, body=body)
+        exchange.conversation = f"{exchange.principal}:side"
+        if exchange.route.kind.startswith("model"):
+            exchange.conversation = identity.conversation(exchange.principal)
         return progress
 
     def _summary(self, progress: Progress) -> dict[str, Any]:
@@ -264,7 +296,7 @@ class CodexProvider:
             headers = header_map(answer.headers)
             self._catalogue.announced(headers.get("x-models-etag"))
             if state := headers.get("x-codex-turn-state"):
-                self._memory.seals.made(state, account.handle)
+                self._memory.state_given(progress.identity, account, state)
             if (quota := quota_from_headers(headers, now)) is not None:
                 account.quota = quota
         if exchange.turn is None and not exchange.websocket:
@@ -308,33 +340,13 @@ class CodexProvider:
         return verdicts.explain(status, headers, body, now=self._clock())
 
     async def before_commit(self, exchange: Exchange) -> None:
-        """Nothing yet: continuation metadata is the work of continuity."""
+        if exchange.turn is not None and isinstance(exchange.state, Progress):
+            self._continuation.prepare(exchange, exchange.state, exchange.turn.body)
 
     # --- observe -----------------------------------------------------------------------------
 
     def observe(self, exchange: Exchange, event: dict[str, Any]) -> None:
-        progress: Progress = exchange.state
-        kind = event.get("type")
-        if kind == "codex.rate_limits":
-            quota = quota_from_event(event, self._clock())
-            if quota is not None and progress.account is not None:
-                progress.account.quota = quota
-            return
-        if progress.account is not None:
-            made = sealed_content(event) or frames.turn_state(event)
-            if made is not None:
-                self._memory.seals.made(made, progress.account.handle)
-        response = event.get("response")
-        if isinstance(response, dict) and kind in ("response.completed", "response.incomplete"):
-            exchange.usage = token_usage(response)
-            if exchange.usage is not None:
-                exchange.summary["usage"] = {
-                    "input": exchange.usage.input_tokens,
-                    "cached": exchange.usage.cached_tokens,
-                    "output": exchange.usage.output_tokens,
-                }
-                if (facts := metering.facts(exchange, progress, exchange.usage)) is not None:
-                    self._journal.report(facts)
+        observe(exchange, event, self._memory, self._journal, self._clock())
 
     def restore(self, exchange: Exchange, event: dict[str, Any]) -> bool:
         progress: Progress = exchange.state
@@ -366,3 +378,6 @@ class CodexProvider:
                 self._clock(),
                 started=progress.started,
             )
+            if progress.answered:
+                self._continuation.completed(exchange, progress)
+        progress.pending = None

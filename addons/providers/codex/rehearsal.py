@@ -11,9 +11,10 @@ from typing import Any
 from addons.accounts.model import Account
 from addons.providers.codex import ids
 from addons.providers.codex.endpoints import sign_in_of
-from addons.providers.codex.identity import Identity, resolve
+from addons.providers.codex.identity import Identity
 from addons.providers.codex.parameters import LearnedParameters
 from addons.providers.codex.planning import ORIGINATOR, Caller, Planner
+from addons.providers.codex.resolution import resolve
 from fingerprints.errors import MissingRole, ProfileError
 from fingerprints.profile import SignIn, Transport
 

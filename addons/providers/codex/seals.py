@@ -2,9 +2,9 @@
 
 The upstream seals reasoning and compactions for the account that it gives them to, and refuses
 them from another one with ``invalid_encrypted_content`` (codex-wire.md §8.2, §9 no. 5). When a
-conversation goes on with another account, reasoning of the first is left out: the visible history
-says all that was answered. A compaction stays, since it *is* the history; the upstream's refusal
-is then better than an answer that knows nothing.
+conversation goes on with another account, reasoning and compactions of the first are left out: the
+rest of the history says all that was answered, and after a compaction the messages of the user
+that its client has retained.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ type Json = dict[str, Any]
 
 REFUSED = "invalid_encrypted_content"
 """Error code of a sealed value that the account can't read."""
+
+SEALED = frozenset({"reasoning", "compaction"})
+"""Types of items that hold a sealed value."""
 
 
 class Seals:
@@ -63,20 +66,29 @@ class Seals:
             self._readers.popitem(last=False)
 
 
-def sealed_reasoning(body: Mapping[str, Any]) -> list[str]:
-    """The encrypted contents of a request's reasoning items."""
-    return [content for item in _items(body) if (content := _reasoning(item)) is not None]
+def sealed_values(body: Mapping[str, Any]) -> list[str]:
+    """The encrypted contents of a request's items."""
+    return [content for item in _items(body) if (content := _sealed(item)) is not None]
 
 
 def readable_body(body: Json, handle: str, seals: Seals) -> Json:
-    """``body`` without reasoning that the account can't read; itself when there is none."""
+    """``body`` without items that the account can't read; itself when there are none."""
     items = _items(body)
     kept = [
         item
         for item in items
-        if (content := _reasoning(item)) is None or seals.readable(content, handle)
+        if (content := _sealed(item)) is None or seals.readable(content, handle)
     ]
     return body if len(kept) == len(items) else {**body, "input": kept}
+
+
+def left_out(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Types of the items that :func:`readable_body` has left out, each once."""
+    if before is after:
+        return []
+    kept = {id(item) for item in _items(after)}
+    gone = (item["type"] for item in _items(before) if _sealed(item) and id(item) not in kept)
+    return list(dict.fromkeys(gone))
 
 
 def sealed_content(event: Mapping[str, Any]) -> str | None:
@@ -91,8 +103,8 @@ def _items(body: Mapping[str, Any]) -> list[Any]:
     return items if isinstance(items, list) else []
 
 
-def _reasoning(item: Any) -> str | None:
-    if not isinstance(item, dict) or item.get("type") != "reasoning":
+def _sealed(item: Any) -> str | None:
+    if not isinstance(item, dict) or item.get("type") not in SEALED:
         return None
     content = item.get("encrypted_content")
     return content if isinstance(content, str) and content else None

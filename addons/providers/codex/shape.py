@@ -105,6 +105,7 @@ _ECHOED: Json = {
     "tool_choice": "auto",
     "parallel_tool_calls": True,
     "prompt_cache_key": None,
+    "previous_response_id": None,
     "metadata": {},
     "safety_identifier": None,
     "user": None,

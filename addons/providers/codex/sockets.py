@@ -14,18 +14,17 @@ from addons.exchange import Exchange
 from addons.front.sse import ServerEvent, event_type
 from addons.providers.codex import frames, verdicts
 from addons.providers.codex.catalogue import Catalogue
-from addons.providers.codex.identity import resolve
+from addons.providers.codex.continuation import Continuation
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.memory import Memory
+from addons.providers.codex.observation import ITEM_DONE
 from addons.providers.codex.planning import Caller, Planner
 from addons.providers.codex.progress import Progress
 from addons.providers.codex.refusals import from_event
-from addons.providers.codex.seals import readable_body
+from addons.providers.codex.resolution import resolve
+from addons.providers.codex.seals import left_out, readable_body
 from addons.providers.codex.shape import prefix_key
 from addons.providers.contract import NextAccount, Verdict
-
-SEALED_ITEM = "response.output_item.done"
-"""The event that brings an item's encrypted content."""
 
 ENDS = frozenset({"response.completed", "response.incomplete"})
 
@@ -44,6 +43,7 @@ class Sockets:
         self,
         planner: Planner,
         memory: Memory,
+        continuation: Continuation,
         catalogue: Catalogue,
         mint: Mint,
         clock: Callable[[], float],
@@ -53,6 +53,7 @@ class Sockets:
     ) -> None:
         self._planner = planner
         self._memory = memory
+        self._continuation = continuation
         self._catalogue = catalogue
         self._mint = mint
         self._clock = clock
@@ -78,10 +79,11 @@ class Sockets:
             now=now,
             mint=self._mint,
             stored=self._memory.lineages,
+            continued=self._continuation.scope(exchange.principal, create.previous),
         ).on_connection(progress.handshake or progress.identity)
-        identity = self._memory.readable(identity, account)
+        body = readable_body(create.body, account.handle, self._memory.seals)
         shaped = self._planner.shape(
-            readable_body(create.body, account.handle, self._memory.seals),
+            body,
             identity,
             account,
             self._memory.parameters,
@@ -92,12 +94,14 @@ class Sockets:
         )
         installation = self._memory.installation(account)
         caller = Caller(account, installation, self._planner.originator(exchange))
-        frame = self._planner.frame(shaped, identity, caller)
+        frame = self._planner.frame(shaped, self._memory.with_state(identity, account), caller)
         progress.identity, progress.model = identity, str(create.body["model"])
         progress.shaped, progress.prefix = shaped, prefix_key(create.body)
         progress.body = create.body
-        progress.output, progress.started = False, now
-        self._memory.remember(identity, now, progress.model)
+        progress.begin(now)
+        progress.dropped = left_out(create.body, body)
+        self._memory.remember(identity, now, progress.model, exchange.principal)
+        self._continuation.prepare(exchange, progress, create.body)
         return frame
 
     def server_frame(self, exchange: Exchange, text: bytes) -> bytes:
@@ -113,7 +117,7 @@ class Sockets:
         now = self._clock()
         account = progress.account
         self._observe(exchange, event)
-        if kind == SEALED_ITEM:
+        if kind == ITEM_DONE:
             progress.output = True
             return text
         changed = progress.restore(event)
@@ -127,6 +131,8 @@ class Sockets:
                 self._memory.pool.succeeded(
                     exchange.conversation, account, progress.model, now, started=progress.started
                 )
+                if progress.answered:
+                    self._continuation.completed(exchange, progress)
         if verdict is not None and frames.with_status(event, _status(verdict)):
             changed = True
         return frames.encode(event) if changed else text

@@ -39,6 +39,7 @@ METADATA_IDENTITY = frozenset(
         "root_turn_id",
         "parent_turn_id",
         "parent_thread_id",
+        "turn_started_at_unix_ms",
     }
 )
 """Members of the turn metadata that are resolved, not passed on."""
@@ -134,6 +135,17 @@ class Surfaces:
             self.notes.append(f"{TURN_STATE} is not a header value of at most 8 KiB; ignored")
             return None
         return given
+
+    def turn_started_ms(self) -> int | None:
+        """When the caller says that its turn began, in unix milliseconds (13 digits)."""
+        for _, copy in self._copies[:1] if self.frame else self._copies:
+            given = copy.get("turn_started_at_unix_ms")
+            if given is None:
+                continue
+            if isinstance(given, int) and 10**12 <= given < 10**13:
+                return given
+            self.notes.append("turn_started_at_unix_ms is not a time in milliseconds; ignored")
+        return None
 
     def extra_metadata(self) -> Json:
         """Members of the caller's turn metadata that are not identity."""

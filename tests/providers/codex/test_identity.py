@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.providers.codex import ids
-from addons.providers.codex.identity import Identity, resolve
+from addons.providers.codex.identity import Identity
 from addons.providers.codex.lineage import Lineages
+from addons.providers.codex.resolution import resolve
 
 type Json = dict[str, Any]
 

@@ -8,9 +8,10 @@ import pytest
 
 from addons.providers.codex.seals import (
     Seals,
+    left_out,
     readable_body,
     sealed_content,
-    sealed_reasoning,
+    sealed_values,
 )
 
 type Json = dict[str, Any]
@@ -73,25 +74,28 @@ def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     assert not seals.readable("c", "ben")
 
 
-def test_only_unreadable_reasoning_leaves_the_body() -> None:
+def test_only_unreadable_items_leave_the_body() -> None:
     seals = Seals()
     seals.made("a", "ada")
     seals.made("b", "ben")
-    compaction = {"type": "compaction", "encrypted_content": "a"}
-    items = [USER, reasoning("a"), reasoning("b"), reasoning("?"), compaction, reasoning(None)]
+    compaction = {"type": "compaction", "encrypted_content": "b"}
+    foreign = [reasoning("a"), {"type": "compaction", "encrypted_content": "a"}, reasoning("a")]
+    items = [USER, *foreign, reasoning("b"), reasoning("?"), compaction, reasoning(None)]
     body = {"model": "m", "input": items}
     for_ben = readable_body(body, "ben", seals)
     kept = [USER, reasoning("b"), reasoning("?"), compaction, reasoning(None)]
     assert for_ben == {"model": "m", "input": kept}
     assert body["input"] is items
-    assert sealed_reasoning(for_ben) == ["b", "?"]
+    assert sealed_values(for_ben) == ["b", "?", "b"]
+    assert left_out(body, for_ben) == ["reasoning", "compaction"]
+    assert left_out(body, body) == []
 
 
 @pytest.mark.parametrize("given", [None, "text", [], [USER, "odd", 3]])
 def test_a_body_without_reasoning_is_the_same_object(given: Any) -> None:
     body = {"input": given}
     assert readable_body(body, "ben", Seals()) is body
-    assert sealed_reasoning(body) == []
+    assert sealed_values(body) == []
 
 
 @pytest.mark.parametrize(

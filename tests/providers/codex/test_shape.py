@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from addons.errors import BadRequest
 from addons.providers.codex import ids
-from addons.providers.codex.identity import resolve
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.items import normalised
+from addons.providers.codex.resolution import resolve
 from addons.providers.codex.shape import Moved, bring, moved, prefix_key, restore
 from fingerprints.item_forms import item_forms
 from fingerprints.library import load
@@ -399,7 +399,7 @@ def test_an_explicit_null_is_no_choice() -> None:
 
 def test_nothing_moved_changes_nothing() -> None:
     sent = {**BODY, "parallel_tool_calls": True, "prompt_cache_key": None, "metadata": {}}
-    sent |= {"safety_identifier": None, "user": None}
+    sent |= {"safety_identifier": None, "user": None, "previous_response_id": None}
     nothing = moved(BODY, sent)
     assert nothing == Moved({})
     response: Json = {"tools": [], "reasoning": {"context": "all_turns"}}
