@@ -1,7 +1,7 @@
 """A script: one scenario of the ``openai`` SDK. ``SCENARIO BASE_URL KEY MODEL``.
 
 It runs with the SDK's own interpreter and imports nothing of floway. A scenario that does not get
-what it asked for ends with an error.
+what it asked for ends with an error; one that this release of the SDK does not have, with code 3.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 FUNCTION = {"name": "weather", "description": "Today's weather.", "parameters": SCHEMA}
+LACKING = 3
 ASK = 'How is it there? [[call weather {"city": "Paris"}]]'
 TURNS = ("Say hello.", "And once more.", "And a last time.")
 
@@ -91,7 +92,10 @@ def chat_tools(client: OpenAI, model: str) -> Any:
 
 
 def chat_structured(client: OpenAI, model: str) -> Any:
-    answer = client.chat.completions.parse(
+    completions: Any = client.chat.completions
+    if not hasattr(completions, "parse"):  # where releases before 1.92 have it
+        completions = client.beta.chat.completions
+    answer = completions.parse(
         model=model,
         messages=[{"role": "user", "content": "Which city is it?"}],
         response_format=_city(),
@@ -208,13 +212,19 @@ def main(scenario: str, base_url: str, key: str, model: str) -> None:
     """Run it and print what came of it.
 
     Raises:
-        SystemExit: nothing came of it.
+        SystemExit: nothing came of it, or the SDK lacks it.
     """
     from openai import OpenAI
 
     call = {each.__name__.replace("_", "-"): each for each in CALLS}[scenario]
     with OpenAI(base_url=base_url, api_key=key, max_retries=0) as client:
-        said = call(client, model)
+        try:
+            said = call(client, model)
+        except AttributeError as missing:
+            if not type(missing.obj).__module__.startswith("openai."):
+                raise  # a mistake in here
+            sys.stdout.write(f"{missing}\n")
+            sys.exit(LACKING)
     if not said:
         raise SystemExit(f"{scenario}: an empty answer")
     sys.stdout.write(f"{said}\n")

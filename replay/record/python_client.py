@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from replay.record.errors import RecordError, UnknownRelease
+from replay.record.errors import Lacking, RecordError, UnknownRelease
 from replay.record.gateway_session import GatewaySession
 from replay.record.install import INSTALL_SECONDS, MARKER, VIEW_SECONDS, Package
 from replay.record.processes import TAIL, Finished, run
@@ -26,6 +26,8 @@ from replay.record.processes import TAIL, Finished, run
 STEP_SECONDS = 60.0
 """For one script."""
 LATEST = "latest"
+LACKING = 3
+"""Exit code of a script whose client has no such thing; its last line says what it lacks."""
 _RELEASE = re.compile(r"[0-9][0-9A-Za-z.!+-]*")
 _LISTED = re.compile(r"^\S+ \(([^)\s]+)\)", re.MULTILINE)
 _PYTHON = Path("Scripts", "python.exe") if sys.platform == "win32" else Path("bin", "python")
@@ -163,6 +165,7 @@ async def call(
     """Run a script with the client's interpreter; gives the end of what it said.
 
     Raises:
+        Lacking: the script says that the client has no such thing.
         RecordError: it failed.
     """
     ended = await run(
@@ -172,6 +175,8 @@ async def call(
         seconds=STEP_SECONDS,
     )
     said = ended.output[-TAIL:].replace(str(session.home.parent), "⟨folder⟩")
+    if ended.code == LACKING:
+        raise Lacking(f"{installed.release} lacks it: {said.strip().rpartition('\n')[2]}")
     if ended.code != 0:
         how = "did not end in time" if ended.code is None else f"ended with code {ended.code}"
         raise RecordError(f"{installed.package.name} {' '.join(words[:1])} {how}", said)

@@ -19,7 +19,7 @@ from fingerprints import trace_file
 from fingerprints.errors import TraceError
 from fingerprints.trace import Conditions, Exchange, Origin, Trace
 from fingerprints.trace_slim import slim
-from replay.record.errors import RecordError
+from replay.record.errors import Lacking, RecordError
 from replay.record.gateway_session import GatewaySession
 from replay.record.lean import lean
 from replay.record.runner import TRIES, Outcome, Run
@@ -55,6 +55,7 @@ class Release(Protocol):
         """Run the client through a scenario; gives the end of what it said.
 
         Raises:
+            Lacking: the release has no such thing.
             RecordError: it failed, with the end of its output.
         """
 
@@ -119,6 +120,8 @@ class ClientRunner:
         for _ in range(TRIES):
             try:
                 return await self._recorded(run)
+            except Lacking as lacking:
+                return Outcome(run, "lacking", str(lacking))
             except RecordError as error:
                 problem = error
             except (TraceError, OSError) as error:

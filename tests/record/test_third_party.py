@@ -11,7 +11,7 @@ import pytest
 
 from fingerprints import trace_file
 from fingerprints.trace import Answer, Exchange, Origin, Payload, Trace
-from replay.record.errors import RecordError
+from replay.record.errors import Lacking, RecordError
 from replay.record.gateway_session import GatewaySession
 from replay.record.runner import TRIES, Outcome
 from replay.record.third_party import (
@@ -113,12 +113,15 @@ class FakeRelease:
     release: str = "9.9.9"
     failing: int = 0
     path: str = CHAT
+    lacking: str = ""
     starts: int = 0
 
     async def drive(self, session: GatewaySession, scenario: ClientScenario) -> str:
         self.starts += 1
         if self.starts <= self.failing:
             raise RecordError("it failed", "its last words")
+        if self.lacking:
+            raise Lacking(self.lacking)
         body = {"model": scenario.model, "messages": [{"role": "user", "content": "hi"}]}
         async with httpx.AsyncClient(timeout=20) as client:
             await client.post(f"{session.url}{self.path}", json=body)
@@ -163,6 +166,13 @@ async def test_a_failure_is_told_with_its_output(tmp_path: Path) -> None:
     assert (outcome.status, fake.starts) == ("failed", TRIES)
     assert (outcome.reason, outcome.output) == ("it failed", "its last words")
     assert not (tmp_path / "out").exists()
+
+
+async def test_what_a_release_lacks_is_tried_once(tmp_path: Path) -> None:
+    fake = FakeRelease(lacking="9.9.9 has no such thing")
+    [outcome] = await runner(fake, tmp_path, []).record(plan([TURN], 1), jobs=1)
+    assert (outcome.status, outcome.reason) == ("lacking", "9.9.9 has no such thing")
+    assert fake.starts == 1
 
 
 async def test_a_recording_that_shows_something_else_is_none(tmp_path: Path) -> None:

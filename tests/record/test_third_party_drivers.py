@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from fingerprints.trace import Exchange, Origin, Payload, Trace
-from replay.record import claude_code, cursor_sdk, openai_sdk, opencode
-from replay.record.errors import RecordError
+from replay.record import claude_code, cursor_sdk, openai_sdk, opencode, python_client
+from replay.record.errors import Lacking, RecordError
 from replay.record.install import Installed, Package
 from replay.record.python_client import Installed as InstalledPython
 from replay.record.third_party import KEY, Client, ClientScenario
@@ -181,6 +181,16 @@ async def test_a_script_that_fails(session: Session, program: Callable[[int], Pa
             session, scenario(openai_sdk.CLIENT, "chat-plain")
         )
     assert "⟨folder⟩" in caught.value.output
+
+
+async def test_a_script_that_says_what_is_lacking(
+    session: Session, program: Callable[[int], Path]
+) -> None:
+    installed = InstalledPython(openai_sdk.PACKAGE, "1.2.3", program(python_client.LACKING))
+    with pytest.raises(Lacking, match=r"^1\.2\.3 lacks it: said in ⟨folder⟩/home$"):
+        await openai_sdk.OpenAISdk(installed).drive(
+            session, scenario(openai_sdk.CLIENT, "chat-plain")
+        )
 
 
 # --- all -----------------------------------------------------------------------------------------
