@@ -92,9 +92,9 @@ def trace_mutants(profile: Profile, trace: Trace) -> Iterator[Mutant]:
 def exchange_mutants(profile: Profile, exchange: Exchange) -> Iterator[Mutant]:
     """The mutants of a request, or of an upgrade and its messages."""
     checked = list(check_exchange(profile, exchange))
-    request = checked[0]
-    if request.variant is None:
+    if not checked or checked[0].variant is None:
         return
+    request = checked[0]
     if not request.differences:
         yield from _Request(profile, request).mutants()
     known: dict[str, str] = {}
@@ -224,7 +224,7 @@ class _Message(_Subject):
 def _sequence(profile: Profile, exchange: Exchange, checked: Sequence[Checked]) -> Iterator[Mutant]:
     """Messages of a connection dropped, doubled and moved, where the profile orders them."""
     messages = list(exchange.sent())
-    if len(checked) < 2 or checked[0].variant is None:
+    if len(checked) < 2:
         return
     usual = _signature([difference for each in checked for difference in each.differences])
     orders: list[tuple[str, Callable[[], list[Any]]]] = [

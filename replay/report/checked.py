@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from fingerprints.compare.facts import Container, Unit
+from fingerprints.covers import cover
 from fingerprints.difference import shorten
 from fingerprints.expectation import expected
 from fingerprints.matchers import as_text
@@ -23,7 +25,9 @@ def requests(
         side_by_side: with the profile's word on each field beside what was seen.
     """
     for each in checked:
-        differences = [found(difference) for difference in each.differences]
+        differences = [
+            found(replace(difference, cover=cover(difference))) for difference in each.differences
+        ]
         unit = _unit(each)
         rows, left_out = linked(_rows(profile, each, unit) if side_by_side else [], differences)
         yield Request(

@@ -118,6 +118,9 @@ def test_a_role_that_stands_elsewhere_excuses_nothing() -> None:
 def test_what_the_profile_does_not_have_has_no_mutants() -> None:
     strange = exchange_of(case("0.169.0/usage")).model_copy(update={"path": "/elsewhere"})
     assert list(trace_mutants(NEW, made([strange]))) == []
+    elsewhere = strange.model_copy(update={"authority": "elsewhere.example"})
+    hosts = NEW.model_copy(update={"hosts": ("chatgpt.com",)})
+    assert list(trace_mutants(hosts, made([elsewhere]))) == []
 
 
 def test_a_score_counts() -> None:
