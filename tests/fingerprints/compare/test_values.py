@@ -70,7 +70,7 @@ def plain(path: str) -> str:
     return path.replace("[", ".").replace("]", "")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(OBJECT, OBJECT)
 def test_the_same_places_as_deepdiff(golden: Any, candidate: Any) -> None:
     golden, candidate = ordered(golden), ordered(candidate)
