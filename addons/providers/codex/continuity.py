@@ -199,7 +199,7 @@ def signature(body: Json) -> Signature:
     last: Any = None
     running = False
     for item in items:
-        user = _is_user(item)
+        user = is_user(item)
         if user:
             turns, last = turns + 1, item
             if not running:
@@ -211,7 +211,7 @@ def signature(body: Json) -> Signature:
         prompt=ids.digest("prompt", prompt, _dump(before)).hex() if has_prompt else "",
         opening=ids.digest("opening", _dump(_canonical(items[end - 1]))).hex() if end else "",
         turn=ids.digest("turn", str(turns), _dump(_canonical(last))).hex() if turns else "",
-        opener=_turn_key(runs, opening) if known else "",
+        opener=turn_key(runs, opening) if known else "",
         tools=bool(body.get("tools")) or any(_is_tools(item) for item in items[:2]),
     )
 
@@ -226,16 +226,16 @@ def turn_keys(items: Sequence[Any]) -> list[str]:
     keys: list[str] = []
     key, runs, running = FIRST_TURN, 0, False
     for item in items:
-        user = _is_user(item)
+        user = is_user(item)
         if user and not running:
             runs += 1
-            key = _turn_key(runs, item)
+            key = turn_key(runs, item)
         running = user
         keys.append(key)
     return keys
 
 
-def _turn_key(number: int, opening: Any) -> str:
+def turn_key(number: int, opening: Any) -> str:
     if number == 1:
         return FIRST_TURN
     return ids.digest("turn", str(number), _dump(_canonical(opening))).hex()
@@ -251,7 +251,7 @@ def _items(body: Json) -> Sequence[Any]:
 def _opening_end(items: Sequence[Any]) -> int:
     """How many leading items belong to the opening."""
     for index, item in enumerate(items):
-        if _is_user(item) or (index == 0 and _kind(item) == "compaction"):
+        if is_user(item) or (index == 0 and _kind(item) == "compaction"):
             return index + 1
     return 1 if items else 0
 
@@ -260,7 +260,7 @@ def _kind(item: Any) -> str:
     return str(item.get("type", "message")) if isinstance(item, dict) else ""
 
 
-def _is_user(item: Any) -> bool:
+def is_user(item: Any) -> bool:
     if type(item) is dict:  # the role first: it tells most items apart
         return item.get("role") == "user" and item.get("type", "message") == "message"
     return isinstance(item, str)

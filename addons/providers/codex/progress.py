@@ -29,6 +29,7 @@ class Progress:
         prefix: names instructions and tools of the last WebSocket message.
         body: of that message, as the caller sent it; of an HTTP request the caller's, with the
             history that it continues in the place of its name.
+        turns: how many there were on the WebSocket connection.
         handshake: the identity of the WebSocket connection.
         pending: what is to be kept of the attempt's response once that is complete.
         answered: id of the completed response.
@@ -53,6 +54,7 @@ class Progress:
     output: bool = False
     prefix: str = ""
     body: dict[str, Any] | None = None
+    turns: int = 0
     handshake: Identity | None = None
     pending: Pending | None = None
     answered: str = ""

@@ -24,6 +24,7 @@ from addons.providers.codex.refusals import from_event
 from addons.providers.codex.resolution import resolve
 from addons.providers.codex.seals import left_out, readable_body
 from addons.providers.codex.shape import prefix_key
+from addons.providers.codex.turns import continued, counted
 from addons.providers.contract import NextAccount, Verdict
 
 ENDS = frozenset({"response.completed", "response.incomplete"})
@@ -81,6 +82,9 @@ class Sockets:
             stored=self._memory.lineages,
             continued=self._continuation.scope(exchange.principal, create.previous),
         ).on_connection(progress.handshake or progress.identity)
+        turns, opened = counted(create.body, progress.turns if create.previous else 0)
+        if create.previous:
+            identity = continued(identity, opened, progress.identity)
         body = readable_body(create.body, account.handle, self._memory.seals)
         shaped = self._planner.shape(
             body,
@@ -97,7 +101,7 @@ class Sockets:
         frame = self._planner.frame(shaped, self._memory.with_state(identity, account), caller)
         progress.identity, progress.model = identity, str(create.body["model"])
         progress.shaped, progress.prefix = shaped, prefix_key(create.body)
-        progress.body = create.body
+        progress.body, progress.turns = create.body, turns
         progress.begin(now)
         progress.dropped = left_out(create.body, body)
         self._memory.remember(identity, now, progress.model, exchange.principal)
