@@ -27,6 +27,7 @@ from platformdirs import user_cache_path
 
 from replay.record.errors import RecordError, UnknownRelease
 from replay.record.processes import Finished, run
+from replay.record.relocation import make_relative
 
 MARKER = "installed"
 INSTALL_SECONDS = 600.0
@@ -134,6 +135,7 @@ async def _install(package: Package, release: str, cache: Path) -> Path:
         program = work / "node_modules" / ".bin" / package.program
         if not program.exists():
             raise RecordError(f"{specifier} installs no program {package.program!r}", ended.tail)
+        await asyncio.to_thread(make_relative, work)
         (work / MARKER).write_text(f"{specifier}\n", "utf-8")
         return _move(package, release, work, root)
     finally:

@@ -14,6 +14,8 @@ from replay.sandbox.events import CallItem, MessageItem
 
 type Json = dict[str, Any]
 
+_REMINDER = "<system-reminder>"
+"""How a text begins that Claude Code puts beside what its user has typed."""
 _USAGE = {"input_tokens": 1000, "output_tokens": 20}
 
 
@@ -57,7 +59,8 @@ def _items(messages: list[Json]) -> Iterator[Json]:
     for message in messages:
         content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        texts = [block["text"] for block in blocks if block["type"] == "text"]
+        every = [block["text"] for block in blocks if block["type"] == "text"]
+        texts = [text for text in every if not text.startswith(_REMINDER)] or every
         results = [block for block in blocks if block["type"] == "tool_result"]
         for block in results:
             yield {

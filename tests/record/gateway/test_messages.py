@@ -68,6 +68,13 @@ def test_a_tool_is_used_and_its_result_quoted() -> None:
     assert "notes.txt" in answered["content"][0]["text"]
 
 
+def test_reminders_are_not_what_was_said() -> None:
+    [block] = messages.answer(body([REMINDER, {"type": "text", "text": "hi"}])).body["content"]
+    assert "You said: hi\n" in block["text"]
+    [block] = messages.answer(body([REMINDER])).body["content"]
+    assert "Mind it." in block["text"]
+
+
 def test_hosted_tools_are_no_functions() -> None:
     request = body(ASK, tools=[{"type": "web_search_20250305", "name": "web_search"}])
     assert messages.answer(request).body["stop_reason"] == "end_turn"
