@@ -19,8 +19,8 @@ RACES: Final = {
     "side calls do not wait for; the profile says which request has which",
     "header:mcp-session-id=equal: false": "two agents of a run have a session each, and call when "
     "they like",
-    "header:authorization=equal: false": "a side call that is made while the token is refreshed has "
-    "the old one or the new one",
+    "header:authorization=equal: false": "a side call that is made while the token is refreshed "
+    "has the old one or the new one",
     "header:x-codex-turn-metadata.context_window_id=equal: false": "a connection that is opened "
     "ahead may be of the window before a compaction or after it",
     "request=presence: sometimes": "side calls are made at their own times",
