@@ -160,11 +160,36 @@ def prompt_bytes(body: Mapping[str, Any]) -> bytes:
     different prompt. White space between members is not significant. The bytes of an input that
     is continued by further items start with the bytes of the input.
 
+    What the model itself has said is rendered from what it means: its id, its status and the order
+    of its members make no difference. So a conversation that was continued by response ids is found
+    again when it is sent whole, in the client's own spelling of those items.
+
     Raises:
         TypeError: a part is nested deeper than orjson writes (254 levels).
     """
-    parts = [body.get("instructions") or "", *_items(body.get("tools")), *_items(body.get("input"))]
+    said = [_rendered(item) for item in _items(body.get("input"))]
+    parts = [body.get("instructions") or "", *_items(body.get("tools")), *said]
     return b"".join([_bytes(part) + b"\n" for part in parts])
+
+
+_MADE = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call"})
+"""Types of items that only the model makes; besides its messages."""
+_SPELLING = frozenset({"id", "status", "internal_chat_message_metadata_passthrough"})
+
+
+def _rendered(item: Any) -> Any:
+    """What the model has said, without how it is spelled; any other item as it is."""
+    if not isinstance(item, dict):
+        return item
+    kind = item.get("type", "message")
+    if kind == "message" and item.get("role") == "assistant":
+        content = item.get("content")
+        parts = content if isinstance(content, list) else [{"text": content}]
+        return ["assistant", *(p.get("text", p) if isinstance(p, dict) else p for p in parts)]
+    if kind not in _MADE:
+        return item
+    kept = ((name, item[name]) for name in sorted(item) if name not in _SPELLING)
+    return {name: value for name, value in kept if value not in (None, [])}
 
 
 def _items(value: Any) -> Iterable[Any]:
