@@ -75,7 +75,7 @@ class Signature:
     """Digests that recognise a thread inside a session, without keeping any text.
 
     Attributes:
-        prompt: instructions and everything before the first user message; "" when there is none.
+        prompt: instructions and the developer's words before the first user message; "" when there is none.
         opening: the first user message (or a leading compaction item); "" when there is none.
         turn: number and text of the last user message: the same for all requests of one turn.
         opener: the last of :func:`turn_keys`, "" when there is none.
@@ -192,7 +192,7 @@ def signature(body: Json) -> Signature:
     """See :class:`Signature`."""
     items = _items(body)
     end = _opening_end(items)
-    before = [_canonical(item) for item in items[: end - 1] if not _is_tools(item)] if end else []
+    before = [_canonical(item) for item in items[: end - 1] if _is_prompt(item)] if end else []
     prompt = _instructions(body)
     has_prompt = bool(prompt or before)
     turns = runs = 0
@@ -264,6 +264,15 @@ def is_user(item: Any) -> bool:
     if type(item) is dict:  # the role first: it tells most items apart
         return item.get("role") == "user" and item.get("type", "message") == "message"
     return isinstance(item, str)
+
+
+def _is_prompt(item: Any) -> bool:
+    """Not what is left of a history whose beginning was cut off."""
+    return (
+        isinstance(item, dict)
+        and item.get("role") in ("system", "developer")
+        and (not _is_tools(item))
+    )
 
 
 def _is_tools(item: Any) -> bool:
