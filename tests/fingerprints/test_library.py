@@ -23,7 +23,7 @@ def text_of(name: str) -> str:
 
 
 def test_shipped_profiles() -> None:
-    assert SHELVED == ["codex@0.169.0", "codex@0.142.0"]
+    assert SHELVED == ["codex@0.169.0", "codex@0.150.1", "codex@0.142.0", "codex@0.125.0"]
     assert load("codex@latest").name == "codex@0.169.0"
     assert load("codex@0.142.0").release == "0.142.0"
 
@@ -80,7 +80,7 @@ def test_shape_by_model() -> None:
 
 @pytest.mark.parametrize("name", ["codex@9.9.9", "cursor@latest", "codex", "codex@"])
 def test_unknown_names_list_what_exists(name: str) -> None:
-    with pytest.raises(ProfileError, match=r"codex@0\.169\.0, codex@0\.142\.0"):
+    with pytest.raises(ProfileError, match=r"codex@0\.169\.0, codex@0\.150\.1, codex@0\.142\.0"):
         load(name)
 
 
@@ -100,7 +100,7 @@ BROKEN = [
     ),
     ("value: time_ms", "value: const", r"documents\..*value", "'const' needs an argument"),
     ("presence: sometimes", "presence: often", r"headers\.responses\[2\]\.presence", "always"),
-    ("shape: lite\n", "shape: light\n", r"models\[1\]\.shape", "no shape 'light'"),
+    ("shape: lite\n", "shape: light\n", r"models\[\d+\]\.shape", "no shape 'light'"),
     (
         "headers: upgrade",
         "headers: upgraed",
@@ -114,14 +114,14 @@ BROKEN = [
         "no document 'thinking'",
     ),
     (
-        "kind: prewarm}",
-        "kind: prewam}",
+        "kind: [prewarm]",
+        "kind: [prewam]",
         r"documents\..*\.when\.kind",
         "'prewam' is not one of.*prewarm",
     ),
     ("format: 1", "format: 2", "format", "Input should be 1"),
     ("reason: ", "raeson: ", r"shapes\.full\.raeson", "Extra inputs"),
-    ('  - match: "*"', '  - match: "gpt*"', r"models\[\d+\]\.match", "the last rule must match"),
+    ("match: ['*']", "match: ['gpt*']", r"models\[\d+\]\.match", "the last rule must match"),
 ]
 
 

@@ -51,11 +51,12 @@ def test_every_kind_of_model_request_was_recorded() -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_every_kind_of_the_profile_has_a_recording(release: str) -> None:
+def test_every_recorded_kind_is_in_the_profile(release: str) -> None:
+    """The other way round every kind has a recording because it was learned from them."""
     recorded = {(each.kind, each.transport) for each in cases(release)}
     profile = load(f"codex@{release}")
     said = {(kind, over) for kind, forms in profile.requests.items() for over in forms}
-    assert said == recorded
+    assert recorded <= said
 
 
 @pytest.mark.parametrize("recorded", [each for each in cases() if each.zstd_header], ids=label)
