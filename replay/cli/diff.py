@@ -46,7 +46,7 @@ def diff(chosen: Diff) -> None:
     candidates, problems = recordings.read_all([chosen.candidate])
     report = Report(kind="diff", tool=reports.tool())
     report.unreadable = reports.unreadable([*golden_problems, *problems])
-    started = time.perf_counter()
+    started = time.process_time()
     runs = set()
     # Of one scenario only, goldens say all there is to say themselves.
     names = {scenario(golden) for golden in goldens}
@@ -64,7 +64,7 @@ def diff(chosen: Diff) -> None:
         report.golden += [trace.name for trace in group if trace.name not in report.golden]
         report.candidate.append(candidate.name)
         report.requests += compared.requests(candidate, comparison)
-    report.seconds = time.perf_counter() - started
+    report.seconds = time.process_time() - started
     report.timed = len(report.requests)
     report.noise_from = min(runs, default=0)
     if report.noise_from == 1:

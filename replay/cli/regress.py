@@ -54,7 +54,7 @@ def regress(chosen: Regress) -> None:
     with reports.progress(quiet=chosen.quiet) as bar:
         total = len(recorded) + sum(1 for _ in offline.groups(recorded))
         task = bar.add_task("recordings", total=total, detail="")
-        started = time.perf_counter()
+        started = time.process_time()
         report.requests = list(
             offline.check(
                 recorded,
@@ -63,7 +63,7 @@ def regress(chosen: Regress) -> None:
                 side_by_side=shown,
             )
         )
-        report.seconds = time.perf_counter() - started
+        report.seconds = time.process_time() - started
         report.timed = len(report.requests)
         if chosen.online:
             report.requests += _replayed(recorded, chosen, report, bar)

@@ -176,7 +176,7 @@ class Report(_Part):
         noise_from: recordings that noise was learned from; 0 for a profile.
         verdict: ``same`` when nothing that counts was found.
         unreadable: files that could not be read.
-        seconds: how long the comparison of ``timed`` requests took.
+        seconds: processor seconds that the comparison of ``timed`` requests took.
         notes: what the reader should know.
     """
 

@@ -199,7 +199,7 @@ function overview() {
   const total = s.requests || 0, part = (n) => `flex:${n || 0}`;
   const out = [
     el("h2", {}, report.verdict === "same" || !report.verdict ? "Everything is the same" : report.verdict === "unreadable" ? "A recording cannot be read" : `${plural(s.differences || 0, "difference")} in ${plural((s.differing || 0) + (s.added || 0) + (s.missing || 0) + (s.unknown || 0), "request")}`),
-    el("p", { class: "sub" }, `${report.tool}${report.seconds && report.timed ? `, ${report.seconds.toFixed(2)} s, ${Math.round(report.timed / report.seconds).toLocaleString("en")} requests/s` : ""}`),
+    el("p", { class: "sub" }, `${report.tool}${report.seconds && report.timed ? `, ${report.seconds.toFixed(2)} s of one core, ${Math.round(report.timed / report.seconds).toLocaleString("en")} requests/s` : ""}`),
     el("div", { class: "hero" }, figure(total, "requests"), figure(s.same, "the same", "good"), figure(s.differing, "differ", "bad"), figure(s.added, "too many", "warn"), figure(s.missing, "missing", "warn"), figure(s.unknown, "unknown", "warn"), figure(s.differences, "differences", "bad"), figure(s.excused, "allowed")),
   ];
   if (total) out.push(el("div", { class: "strip", role: "img", "aria-label": `${s.same || 0} of ${total} the same` }, el("i", { class: "s", style: part(s.same) }), el("i", { class: "d", style: part(s.differing) }), el("i", { class: "u", style: part((s.added || 0) + (s.missing || 0) + (s.unknown || 0)) })));

@@ -145,7 +145,7 @@ def _summary(report: Report) -> Text:
         )
         text.append(f"\nby layer: {layers}", "dim")
     if report.speed is not None:
-        text.append(f"\n{report.seconds:.2f} s, {report.speed:.0f} requests/s", "dim")
+        text.append(f"\n{report.seconds:.2f} s of one core, {report.speed:.0f} requests/s", "dim")
     for note in report.notes:
         text.append(f"\n{note}", "dim")
     return text

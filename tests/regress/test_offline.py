@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import time
 from pathlib import Path
+
+import pytest
 
 from fingerprints import trace_file
 from fingerprints.compare.noise import Habits
@@ -12,7 +15,7 @@ from replay.regress import offline
 from replay.regress.corpus import Recorded, load
 from replay.regress.rules import ALLOWANCES, RACES
 from tests.fingerprints.made_traces import Run, made, with_body
-from tests.fingerprints.recordings import case
+from tests.fingerprints.recordings import case, cases
 from tests.fingerprints.test_trace_view import exchange_of
 
 
@@ -69,3 +72,14 @@ def test_the_whole_of_a_folder(tmp_path: Path) -> None:
 def test_every_rule_has_a_reason() -> None:
     assert len(ALLOWANCES) == len(RACES)
     assert all(RACES.values())
+
+
+@pytest.mark.slow
+def test_three_hundred_requests_a_second_on_one_core() -> None:
+    exchanges = [exchange_of(each) for each in cases("0.169.0") if not each.is_frame]
+    runs = [recorded(official(run, made(exchanges, run=run))) for run in range(1, 11)]
+    started = time.process_time()
+    requests = list(offline.check(runs))
+    speed = len(requests) / (time.process_time() - started)
+    assert len(requests) > 400
+    assert speed > 300, f"{speed:.0f} requests/s"

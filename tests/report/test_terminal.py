@@ -42,7 +42,7 @@ def test_the_last_lines_say_the_verdict() -> None:
     assert shown(report()).splitlines()[-3:] == [
         "differs  3 requests, 1 differ, 1 unknown, 2 differences, 1 allowed",
         "by layer: request line 1, value 1",
-        "0.50 s, 6 requests/s",
+        "0.50 s of one core, 6 requests/s",
     ]
 
 
