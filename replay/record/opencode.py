@@ -7,16 +7,16 @@ Two of its providers are recorded: ``openai-compatible``, which speaks chat comp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from replay.record import install as npm
-from replay.record.errors import RecordError
+from replay.record.errors import Lacking, RecordError
 from replay.record.gateway_session import GatewaySession
 from replay.record.install import Installed, Package
-from replay.record.processes import TAIL, run
+from replay.record.processes import TAIL, Finished, run
 from replay.record.scenarios import GREETING, MORE, Step
 from replay.record.third_party import CASES, KEY, Client, ClientScenario
 
@@ -30,6 +30,10 @@ _CALL = {"command": "echo recorded-$((6*7))", "description": "Prints a word"}
 _TOOL = f"Run it. [[call bash {json.dumps(_CALL)}]]"
 _OFFLINE = {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1"}
 """Nothing but the gateway can be reached, and it would wait for these."""
+_NO_PLUGINS = {"OPENCODE_DISABLE_DEFAULT_PLUGINS": "1"}
+_INSTALLS = "BunInstallFailedError"
+"""What releases say that install packages when they run: plugins for other sign-ins, which they
+can go without, and what speaks to providers, which they cannot."""
 
 
 def _scenarios(kind: str, path: str) -> tuple[ClientScenario, ...]:
@@ -94,29 +98,41 @@ class OpenCode:
     async def drive(self, session: GatewaySession, scenario: ClientScenario) -> str:
         """
         Raises:
+            Lacking: it needs a network.
             RecordError: it failed.
         """
         written = json.dumps(settings(scenario.path, f"{session.url}/v1"), indent=2)
         (session.work / "opencode.json").write_text(written, encoding="utf-8")
         (session.work / "README.md").write_text("# A project\n", encoding="utf-8")
-        provider = "openai" if scenario.path == RESPONSES else "gateway"
+        model = f"{'openai' if scenario.path == RESPONSES else 'gateway'}/{MODEL}"
+        environment = {**session.environment, **_OFFLINE}
         said = ""
         for step in scenario.steps:
             # It puts arguments with spaces in quotation marks, so a prompt is given word by word.
             words = [word for prompt in step.prompts for word in prompt.split(" ")]
             more = ["--continue"] if step.way == "resume" else []
-            command: list[str | Path] = [self.installed.program, "run", *more]
-            ended = await run(
-                [*command, "-m", f"{provider}/{MODEL}", *words],
-                environment={**session.environment, **_OFFLINE},
-                folder=session.work,
-                seconds=STEP_SECONDS,
-            )
+            command = [self.installed.program, "run", *more, "-m", model, *words]
+            ended = await self._start(command, environment, session)
+            if _INSTALLS in ended.output and environment.keys().isdisjoint(_NO_PLUGINS):
+                environment |= _NO_PLUGINS
+                ended = await self._start(command, environment, session)
+            if _INSTALLS in ended.output:
+                raise Lacking(
+                    f"{self.release} installs packages when it runs, and is recorded without "
+                    "a network; 1.18.28 brings them"
+                )
             said = ended.output[-TAIL:].replace(str(session.home.parent), "⟨folder⟩")
             if ended.code != 0:
                 how = "did not end in time" if ended.code is None else f"ended with {ended.code}"
-                raise RecordError(f"`opencode run {' '.join(more)}` {how}", said)
+                raise RecordError(f"`{' '.join(['opencode run', *more])}` {how}", said)
         return said
+
+    async def _start(
+        self, command: Sequence[str | Path], environment: dict[str, str], session: GatewaySession
+    ) -> Finished:
+        return await run(
+            command, environment=environment, folder=session.work, seconds=STEP_SECONDS
+        )
 
 
 async def install(

@@ -99,6 +99,31 @@ async def test_opencode_that_fails(session: Session, program: Callable[[int], Pa
     assert len(starts(session)) == 1
 
 
+async def test_opencode_that_cannot_install_its_plugins_goes_without(
+    session: Session, program: Callable[[int], Path]
+) -> None:
+    file = program(0)
+    lines = file.read_text().splitlines()
+    wants = 'if not os.environ.get("OPENCODE_DISABLE_DEFAULT_PLUGINS"):'
+    lines[-1:] = [wants, '    sys.exit("BunInstallFailedError: some-plugin")']
+    file.write_text("\n".join(lines))
+    client = opencode.OpenCode(made(file))
+    await client.drive(session, scenario(opencode.CLIENT, "resume-chat"))
+    tried = [
+        "OPENCODE_DISABLE_DEFAULT_PLUGINS" in environment for _, environment in starts(session)
+    ]
+    assert tried == [False, True, True]
+
+
+async def test_opencode_that_needs_a_network(
+    session: Session, program: Callable[[int], Path]
+) -> None:
+    file = program(0)
+    file.write_text(file.read_text().replace('"said in"', '"BunInstallFailedError:"'))
+    with pytest.raises(Lacking, match=r"^1\.2\.3 installs packages when it runs"):
+        await opencode.OpenCode(made(file)).drive(session, scenario(opencode.CLIENT, "resume-chat"))
+
+
 # --- Claude Code ---------------------------------------------------------------------------------
 
 
