@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from addons.accounts.authority import Authority
@@ -31,6 +32,19 @@ PERIOD: Final = 1.0
 
 type Admit = Callable[[Account], str]
 """Why an account can't be served here, or ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Which credential an account has."""
+
+    name: str
+    label: str
+    revision: str
+
+    @classmethod
+    def of(cls, document: Document) -> _Kept:
+        return cls(document.name, document.label, document.revision)
 
 
 class Keeper:
@@ -63,8 +77,8 @@ class Keeper:
         self._admit = admit
         self._clock = clock
         self._period = period
-        self._kept: dict[str, tuple[str, str]] = {}
-        """Name and revision of each added account's credential, by handle."""
+        self._kept: dict[str, _Kept] = {}
+        """Each added account's credential, by handle."""
         self._seen: dict[str, JsonLike] = {}
         self._stamp: object = None
         self._task: asyncio.Task[None] | None = None
@@ -117,13 +131,13 @@ class Keeper:
             return False
         provider = self._authority.provider
         accounts = {account.handle: account for account in self._configured}
-        kept: dict[str, tuple[str, str]] = {}
+        kept: dict[str, _Kept] = {}
         for sheet in await self._credentials.sheets(provider):
             account = await self._account(sheet.document)
             if account is not None:
                 accounts[account.handle] = account
-                kept[account.handle] = (sheet.document.name, sheet.document.revision)
-        self._kept = {**kept}
+                kept[account.handle] = _Kept.of(sheet.document)
+        self._kept = kept
         for account in accounts.values():
             await self._judge(account)
         before = {account.handle for account in self._pool.accounts}
@@ -142,7 +156,7 @@ class Keeper:
             known = None  # it can be refreshed here, and the one of the settings can't
         if known is not None:
             known.label = sheet.shown
-            if self._kept.get(sheet.handle) == (sheet.name, sheet.revision):
+            if self._kept.get(sheet.handle) == _Kept.of(sheet):
                 return known
         try:
             document = await self._credentials.read(sheet.name)
@@ -160,15 +174,15 @@ class Keeper:
     async def _judge(self, account: Account) -> None:
         """What a person, or a final refusal, made of it."""
         state = await self._states.of(account.provider, account.handle)
-        name, revision = self._kept.get(account.handle, ("", ""))
+        kept = self._kept.get(account.handle)
         account.state, account.reason = AccountState.READY, ""
         if not state.enabled:
             account.state = AccountState.DISABLED
             account.reason = f"disabled; floway accounts enable {account.label}"
-        elif state.problem is not None and name and state.problem.revision == revision:
+        elif kept and state.problem is not None and state.problem.revision == kept.revision:
             account.state = AccountState.NEEDS_LOGIN
-            account.reason = needs_login(account, state.problem.code)
-        elif name and (problem := self._admit(account)):
+            account.reason = needs_login(account.provider, kept.label, state.problem.code)
+        elif kept and (problem := self._admit(account)):
             account.state, account.reason = AccountState.DISABLED, problem
 
     async def _show(self) -> None:
@@ -187,7 +201,7 @@ class Keeper:
         if kept is None:
             return True
         try:
-            document = await self._refresher.usable(kept[0])
+            document = await self._refresher.usable(kept.name)
         except SignInEnded as error:
             self._over(account, error)
             return False
@@ -205,7 +219,7 @@ class Keeper:
         if kept is None:
             return False
         try:
-            document = await self._credentials.read(kept[0])
+            document = await self._credentials.read(kept.name)
         except AccountError as error:
             logger.warning("account %s: %s", account.label, error)
             return False
@@ -220,7 +234,7 @@ class Keeper:
         if kept is None:
             return False
         try:
-            document = await self._refresher.usable(kept[0], refused=refused, reason="refused")
+            document = await self._refresher.usable(kept.name, refused=refused, reason="refused")
         except SignInEnded as error:
             self._over(account, error)
             return False
@@ -231,15 +245,23 @@ class Keeper:
         return True
 
     def _take(self, account: Account, document: Document) -> None:
-        if self._kept.get(account.handle) != (document.name, document.revision):
+        kept = _Kept.of(document)
+        if self._kept.get(account.handle) != kept:
             account.credential = self._authority.credential(document.secret)
-            self._kept[account.handle] = (document.name, document.revision)
+            self._kept[account.handle] = kept
 
     def _over(self, account: Account, error: SignInEnded) -> None:
         account.state = AccountState.NEEDS_LOGIN
-        account.reason = needs_login(account, error.code)
+        kept = self._kept.get(account.handle)
+        label = kept.label if kept is not None else ""
+        account.reason = needs_login(account.provider, label, error.code)
 
 
-def needs_login(account: Account, code: str) -> str:
+def login_command(provider: str, label: str) -> str:
+    """The command that brings an account's sign-in up to date."""
+    return f"floway accounts add {provider}" + (f" --label {label}" if label else "")
+
+
+def needs_login(provider: str, label: str, code: str) -> str:
     """What has to be done; for people and for clients."""
-    return f"needs login ({code}): floway accounts add {account.provider} --label {account.label}"
+    return f"needs login ({code}): {login_command(provider, label)}"

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from replay.cli import (
+    accounts,
     learning_commands,
     record,
     record_clients,
@@ -151,3 +152,4 @@ session_commands.register(app)
 record_files.register(record.record_app)
 record_clients.register(record.record_app)
 app.add_typer(record.record_app, name="record")
+app.add_typer(accounts.accounts_app, name="accounts")
