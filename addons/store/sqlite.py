@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, Self
@@ -54,7 +54,8 @@ VALUES (:namespace, :key, :value, :expires_at)
 RETURNING version
 """
 
-_PUT_MANY = _PUT.replace("RETURNING version\n", "")  # executemany takes no statement with results
+_PUT_MANY = "INSERT OR REPLACE INTO records (namespace, key, value, expires_at) VALUES "
+_ROWS_AT_ONCE = (64, 16, 4, 1)
 
 _COMPARE_AND_SET = """
 INSERT OR REPLACE INTO records (namespace, key, value, expires_at)
@@ -184,31 +185,21 @@ class SqliteStore:
         return None
 
     async def put_many(self, entries: Sequence[Entry]) -> None:
-        now = self._clock()
-        expiries = [
-            None if entry.ttl is None else now + checked_seconds(entry.ttl, "ttl")
-            for entry in entries
-        ]
         addresses = [_address(entry.namespace, entry.key) for entry in entries]
-        if not entries:
-            return
-
-        def rows() -> Iterator[dict[str, object]]:
-            # Drawn by the connection's own thread, so that large values are encoded there.
-            for entry, address, expires_at in zip(entries, addresses, expiries, strict=True):
-                yield {**address, "value": encoded(entry.value), "expires_at": expires_at}
-
-        before = self._writes
-        self._writes += len(entries)
-        if before // _SWEEP_EVERY != self._writes // _SWEEP_EVERY:
-            await self.sweep()
-        if self._closed:
-            raise StoreError(f"{self.path}: the store is closed")
-        try:
-            async with self._connection.executemany(_PUT_MANY, rows()):
-                pass
-        except sqlite3.Error as error:
-            raise _store_error(self.path, error) from error
+        expiries = [self._expiry(entry.ttl) for entry in entries]
+        # Large values take their time.
+        texts = await asyncio.to_thread(lambda: [encoded(entry.value) for entry in entries])
+        rows = [
+            (address["namespace"], address["key"], text, expires_at)
+            for address, text, expires_at in zip(addresses, texts, expiries, strict=True)
+        ]
+        while rows:
+            # Few sizes, so that the statements are prepared once; each is one transaction.
+            size = next(size for size in _ROWS_AT_ONCE if size <= len(rows))
+            some, rows = rows[:size], rows[size:]
+            statement = _PUT_MANY + ", ".join(["(?, ?, ?, ?)"] * size)
+            await self._before_writes(size)
+            await self._fetch(statement, [value for row in some for value in row])
 
     async def delete(self, namespace: str, key: str, *, version: int | None = None) -> bool:
         address = _address(namespace, key)
@@ -275,12 +266,21 @@ class SqliteStore:
         return None if ttl is None else self._clock() + checked_seconds(ttl, "ttl")
 
     async def _write(self, statement: str, **parameters: object) -> Sequence[Any]:
-        self._writes += 1
-        if self._writes % _SWEEP_EVERY == 0:
-            await self.sweep()
+        await self._before_writes(1)
         return await self._run(statement, **parameters)
 
+    async def _before_writes(self, count: int) -> None:
+        before = self._writes
+        self._writes += count
+        if before // _SWEEP_EVERY != self._writes // _SWEEP_EVERY:
+            await self.sweep()
+
     async def _run(self, statement: str, **parameters: object) -> Sequence[Any]:
+        return await self._fetch(statement, parameters)
+
+    async def _fetch(
+        self, statement: str, parameters: dict[str, object] | list[object]
+    ) -> Sequence[Any]:
         if self._closed:
             raise StoreError(f"{self.path}: the store is closed")
         try:
