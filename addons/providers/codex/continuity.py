@@ -75,7 +75,7 @@ class Signature:
     """Digests that recognise a thread inside a session, without keeping any text.
 
     Attributes:
-        prompt: instructions and the developer's words before the first user message; "" when there is none.
+        prompt: instructions and the developer's words before the first user message; "" for none.
         opening: the first user message (or a leading compaction item); "" when there is none.
         turn: number and text of the last user message: the same for all requests of one turn.
         opener: the last of :func:`turn_keys`, "" when there is none.
