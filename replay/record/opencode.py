@@ -111,7 +111,8 @@ class OpenCode:
             # It puts arguments with spaces in quotation marks, so a prompt is given word by word.
             words = [word for prompt in step.prompts for word in prompt.split(" ")]
             more = ["--continue"] if step.way == "resume" else []
-            command = [self.installed.program, "run", *more, "-m", model, *words]
+            options = ["run", *more, "-m", model]
+            command: list[str | Path] = [self.installed.program, *options, *words]
             ended = await self._start(command, environment, session)
             if _INSTALLS in ended.output and environment.keys().isdisjoint(_NO_PLUGINS):
                 environment |= _NO_PLUGINS
