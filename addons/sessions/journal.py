@@ -22,7 +22,7 @@ NAMESPACE: Final = "sessions.meter"
 TTL: Final = 7 * 86_400.0
 """Seconds after its last use at which a conversation is forgotten."""
 
-WRITE_EVERY: Final = 2.0
+WRITE_EVERY: Final = 5.0
 """Seconds between two writes."""
 
 MAX_WAITING: Final = 1000

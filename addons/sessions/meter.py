@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -24,7 +24,7 @@ from addons.sessions.facts import Chain, Facts, chain, shortened
 MAX_THREADS = 32
 """Threads kept of a conversation; the one used longest ago goes first."""
 
-MAX_MARKS = 2048
+MAX_MARKS = 512
 """Prefixes kept of a thread; the shortest go first."""
 
 MAX_ENTRIES = 200
@@ -80,6 +80,15 @@ class Entry:
     attempts: int = 1
     misses: tuple[Miss, ...] = ()
 
+    def dump(self) -> list[Any]:
+        """JSON-like: the values in order, misses likewise."""
+        misses = [[miss.reason.value, miss.tokens, miss.by, miss.detail] for miss in self.misses]
+        return [
+            *(self.at, self.thread, self.window, self.account, self.model, self.transport),
+            *(self.input, self.cached, self.eligible, self.output, self.attempts),
+            misses,
+        ]
+
 
 @dataclass(slots=True)
 class Thread:
@@ -111,6 +120,7 @@ class Conversation:
     """One conversation of one owner, in numbers.
 
     Attributes:
+        source: of the id, when it was first seen.
         missed: tokens by reason.
         log: the last requests, oldest first.
     """
@@ -147,8 +157,14 @@ class Conversation:
         return None
 
     def dump(self) -> dict[str, Any]:
-        """JSON-like."""
-        return {**asdict(self), "log": [asdict(entry) for entry in self.log]}
+        """JSON-like. By hand, since it is done on the event loop, and often."""
+        made = {name: getattr(self, name) for name in self.__slots__}
+        made["threads"] = {
+            name: {member: getattr(thread, member) for member in thread.__slots__}
+            for name, thread in self.threads.items()
+        }
+        made["log"] = [entry.dump() for entry in self.log]
+        return made
 
 
 _CONVERSATION = TypeAdapter(Conversation)
@@ -161,13 +177,32 @@ def load(data: Any) -> Conversation:
         ValueError: ``data`` is not of that form.
     """
     try:
-        found = _CONVERSATION.validate_python(data)
+        found = _CONVERSATION.validate_python(_named(data))
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])
         raise ValueError(f"stored conversation: {place}: {problem['msg']}") from None
     found.log = deque(found.log, maxlen=MAX_ENTRIES)
     return found
+
+
+def _named(data: Any) -> Any:
+    """The rows of the log with their names again; what is not of that form as it is."""
+    if not isinstance(data, dict) or not isinstance(data.get("log"), list):
+        return data
+    log = []
+    for row in data["log"]:
+        entry = _zipped(Entry, row)
+        if isinstance(entry, dict) and isinstance(entry.get("misses"), list):
+            entry["misses"] = [_zipped(Miss, miss) for miss in entry["misses"]]
+        log.append(entry)
+    return {**data, "log": log}
+
+
+def _zipped(kind: type[Entry] | type[Miss], row: Any) -> Any:
+    names = kind.__slots__
+    fits = isinstance(row, list) and len(row) == len(names)
+    return dict(zip(names, row, strict=True)) if fits else row
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +397,7 @@ def _advance(thread: Thread, facts: Facts, names: Chain) -> None:
 def _count(conversation: Conversation, facts: Facts, eligible: int, misses: Iterable[Miss]) -> None:
     tokens = facts.tokens
     conversation.client = shortened(facts.client) or conversation.client
-    conversation.source = shortened(facts.source)
+    conversation.source = conversation.source or shortened(facts.source)
     conversation.used = max(conversation.used, facts.at)
     conversation.requests += 1
     conversation.input += tokens.input
