@@ -201,14 +201,23 @@ def marks_of(kind: str, samples: Sequence[Sample], vocabulary: Vocabulary) -> di
     if kind == vocabulary.built[0] if vocabulary.built else True:
         return {}
     for rule in vocabulary.kinds:
-        if rule.kind == kind and rule.marks:
+        if rule.kind == kind and rule.marks and _all_marked(rule.marks, samples):
             return dict(rule.marks)
-    if kind not in {rule.kind for rule in vocabulary.kinds}:
-        for place in vocabulary.kind_said_at:
-            said = {str(dig(place, each.headers, each.data)) for each in samples}
-            if len(said) == 1 and said != {"None"}:
-                return {place: said.pop()}
+    if any(rule.kind == kind and not rule.marks for rule in vocabulary.kinds):
+        return {}
+    for place in vocabulary.kind_said_at:
+        said = {str(dig(place, each.headers, each.data)) for each in samples}
+        if len(said) == 1 and said != {"None"}:
+            return {place: said.pop()}
     return {}
+
+
+def _all_marked(marks: Mapping[str, Any], samples: Sequence[Sample]) -> bool:
+    return all(
+        dig(path, each.headers, each.data) == value
+        for each in samples
+        for path, value in marks.items()
+    )
 
 
 def _paths(samples: Sequence[Sample], release: str) -> dict[SignIn, tuple[str, ...]]:

@@ -236,6 +236,7 @@ class Values:
                 parts = self._by_value(seen, lambda value: (matcher, value))
                 if parts is not None:
                     return parts
+                default = usual(values)
         return [Part(matcher, role=found.role, default=default, reason=found.reason)]
 
     def _same(self, found: Found, values: Sequence[Any]) -> Part:
