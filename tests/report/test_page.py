@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -68,3 +69,40 @@ def test_a_large_report_leaves_out_what_is_the_same(count: int, kept: int) -> No
     bad = Request(trace="a", number="2", title="GET /", verdict="differs", rows=rows)
     small = page.embedded(page.render(Report(kind="diff", tool="t", requests=[good, bad])))
     assert [len(request.rows) for request in small.requests] == [kept, count - 1]
+
+
+KEYS = """<script>{
+const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+const listed = () => document.querySelectorAll("#list .item[data-at]").length;
+const title = () => document.querySelector("#detail h2").textContent;
+const said = [listed()];
+press("f"); said.push(listed()); press("f");
+press("j"); said.push(title());
+press("n"); said.push(document.querySelectorAll("tr.focus").length);
+press("j"); said.push(title());
+press("1"); said.push(listed()); press("1");
+press("t"); said.push(document.documentElement.dataset.theme);
+press("/"); said.push(document.activeElement.id);
+const search = document.querySelector("#search");
+search.value = "body:store"; search.dispatchEvent(new Event("input")); said.push(listed());
+document.body.replaceChildren(JSON.stringify(said));
+}</script></body>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no browser here")
+def test_keys_filters_and_search(tmp_path: Path) -> None:
+    file = tmp_path / "r.html"
+    text = page.render(report()).replace("</body>", KEYS)
+    file.write_text(text, encoding="utf-8")
+    said = drawn(file)
+    said = said[said.index("[2,") :]
+    listed, everything, first, focused, second, layer, theme, focus, found = json.loads(said)
+    assert (listed, everything) == (2, 3)
+    assert first == "POST /v1/responses"
+    assert focused == 1
+    assert second.startswith("GET /</script>")
+    assert layer == 1
+    assert theme == "dark"
+    assert focus == "search"
+    assert found == 1
