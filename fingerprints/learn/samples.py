@@ -16,8 +16,6 @@ from fingerprints.profile import SignIn, Transport
 from fingerprints.trace import Exchange, Headers, Payload, Trace
 from fingerprints.trace_file import render
 
-_PREFIXES = re.compile(r"^/(?:backend-api/|api/|v1/|codex/|wham/)*")
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -203,7 +201,10 @@ def _kind(vocabulary: Vocabulary, exchange: Exchange, data: Any) -> str:
             if exchange.is_upgrade:
                 return rule.kind
             return _said(vocabulary, rule.kind, exchange.headers, data)
-    words = re.sub(r"[^a-z0-9]+", "_", _PREFIXES.sub("", path).lower()).strip("_") or "root"
+    parts = path.strip("/").split("/")
+    while len(parts) > 1 and parts[0] in vocabulary.prefixes:
+        parts.pop(0)
+    words = re.sub(r"[^a-z0-9]+", "_", "_".join(parts).lower()).strip("_") or "root"
     if exchange.is_upgrade:
         return f"{words}_upgrade"
     return words if exchange.method == "GET" else f"{words}_{exchange.method.lower()}"

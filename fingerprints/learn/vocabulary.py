@@ -103,6 +103,7 @@ class Vocabulary(_Part):
     client: str
     hosts: tuple[str, ...] = ()
     kinds: tuple[KindRule, ...] = ()
+    prefixes: tuple[str, ...] = ()
     kind_said_at: tuple[str, ...] = ()
     built: tuple[str, ...] = ()
     model_said_at: tuple[str, ...] = ()
