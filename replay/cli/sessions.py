@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from addons.sessions.journal import conversations
+from addons.sessions.conversations import NAMESPACE as CHANGES
+from addons.sessions.journal import conversations, key_of
 from addons.sessions.meter import Conversation, Entry, Miss, Totals, totals
 from addons.store.contract import StoreError
 from addons.store.sqlite import SqliteStore
@@ -46,11 +47,17 @@ def show_one(name: str, *, as_json: bool) -> None:
     conversation = chosen(kept(), name)
     if as_json:
         requests = [entry_json(entry) for entry in conversation.log]
-        _write({**summary(conversation), "log": requests, "events": events(conversation)})
+        told = with_dropped(events(conversation), asyncio.run(_changes(conversation)))
+        _write({**summary(conversation), "log": requests, "events": told})
         return
     console = _console()
     console.print("\n".join(heading(conversation)), markup=False, highlight=False)
     console.print(requests_table(conversation))
+    for each in with_dropped(events(conversation), asyncio.run(_changes(conversation))):
+        if each.get("dropped"):
+            line = f"{_time(each['at'])} {each['from']} -> {each['to']}: not sent, since the new "
+            line += f"account could not read it: {', '.join(each['dropped'])}"
+            console.print(line, markup=False, highlight=False)
 
 
 def kept() -> list[Conversation]:
@@ -71,6 +78,32 @@ def kept() -> list[Conversation]:
 async def _read(database: Path) -> list[Conversation]:
     async with await SqliteStore.open(database) as store:
         return [each async for each in conversations(store)]
+
+
+async def _changes(conversation: Conversation) -> list[dict[str, Any]]:
+    """Changes of its account, as the provider has kept them; [] where it has none."""
+    async with await SqliteStore.open(load().settings.database) as store:
+        record = await store.get(CHANGES, key_of(conversation.owner, conversation.id))
+    value = record.value if record is not None else None
+    kept = value.get("events") if isinstance(value, dict) else None
+    return [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
+
+
+def with_dropped(
+    told: list[dict[str, Any]], changes: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Events with what the account after each change could not be sent."""
+    left = list(changes)
+    made = []
+    for event in told:
+        accounts = (event["from"], event["to"])
+        same = [each for each in left if (each.get("before"), each.get("after")) == accounts]
+        if event["event"] == "account changed" and same:
+            left.remove(same[0])
+            dropped = same[0].get("dropped")
+            event = {**event, "dropped": dropped if isinstance(dropped, list) else []}
+        made.append(event)
+    return made
 
 
 def chosen(known: Sequence[Conversation], name: str) -> Conversation:

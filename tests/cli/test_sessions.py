@@ -110,6 +110,21 @@ def test_one_is_explained_as_json(floway) -> None:
 
 
 @pytest.mark.usefixtures("conversation")
+def test_what_a_new_account_could_not_read(floway, home: Path) -> None:
+    async def keep_change() -> None:
+        async with await SqliteStore.open(home / "floway.db") as store:
+            change = {"before": "ada", "after": "bob", "dropped": ["2 reasoning items"]}
+            await store.put("conversations", f"local:{ID}", {"events": [change, "malformed"]})
+
+    asyncio.run(keep_change())
+    _, out, _ = floway("sessions", "show", ID)
+    assert "ada -> bob: not sent, since the new account could not read it: 2 reasoning items" in out
+    _, out, _ = floway("sessions", "show", ID, "--json")
+    told = json.loads(out)["events"]
+    assert [each.get("dropped") for each in told] == [["2 reasoning items"], None, None, None]
+
+
+@pytest.mark.usefixtures("conversation")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
