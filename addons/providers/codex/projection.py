@@ -83,6 +83,9 @@ def of_identity(identity: Identity, *, installation_id: str, originator: str) ->
     for name in FROM_METADATA:
         if (own := identity.metadata.get(name)) is not None:
             roles[name] = own
+    ordinal = identity.metadata.get("forked_from_ordinal_exclusive")
+    if isinstance(ordinal, int) and not isinstance(ordinal, bool) and ordinal >= 0:
+        roles["forked_from_ordinal"] = ordinal
     for name in ("mcp_attribution", "guardian_credits_requested"):
         if (word := identity.client_metadata.get(name)) is not None:
             roles[name] = word

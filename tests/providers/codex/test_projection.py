@@ -99,6 +99,13 @@ def test_an_official_caller_speaks_for_itself() -> None:
     assert roles(metadata={"analytics_enabled": False})["analytics_enabled"] is False
 
 
+def test_where_a_fork_was_made_is_passed_on() -> None:
+    found = roles(metadata={"forked_from_thread_id": "t", "forked_from_ordinal_exclusive": 7})
+    assert (found["forked_from_thread_id"], found["forked_from_ordinal"]) == ("t", 7)
+    for odd in ("7", True, -1, None):
+        assert "forked_from_ordinal" not in roles(metadata={"forked_from_ordinal_exclusive": odd})
+
+
 def test_the_machine() -> None:
     assert of_machine(Environment("Debian 12.0.0", "x86_64", "unknown")) == {
         "os": "Debian 12.0.0",
