@@ -8,6 +8,7 @@ They are looked for in the folder that ``FLOWAY_CLIENTS`` names, laid out as npm
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import replace
 from importlib.metadata import version
@@ -26,17 +27,21 @@ pytestmark = pytest.mark.clients
 
 
 def find(package: Package, *place: str) -> tuple[str, Path]:
-    """Release and program of an installed client; skips the test where there is none."""
+    """Release and program of the newest installed client; skips the test where there is none."""
     root = os.environ.get("FLOWAY_CLIENTS")
     if not root:
         pytest.skip("FLOWAY_CLIENTS does not name the folder with the installed clients")
-    for folder in sorted(Path(root).glob(f"{package.client}*")):
+    found = []
+    for folder in Path(root).glob(f"{package.client}*"):
         program = folder.joinpath(*place)
         marker = folder / "installed"
         if program.exists() and marker.exists():
             release = marker.read_text().strip().rpartition("=" if place[0] == "bin" else "@")[2]
-            return release, program
-    pytest.skip(f"{package.client} is not installed in FLOWAY_CLIENTS")
+            found.append(([int(part) for part in re.findall(r"\d+", release)], release, program))
+    if not found:
+        pytest.skip(f"{package.client} is not installed in FLOWAY_CLIENTS")
+    _, newest, program = max(found)
+    return newest, program
 
 
 def of_npm(package: Package) -> Installed:
