@@ -77,10 +77,11 @@ def _title(request: Request) -> Text:
 
 def _difference(each: Found, against: str) -> Text:
     text = Text.assemble((each.path, "bold"), "  ", (each.kind, "yellow"))
-    if each.golden:
-        text.append(f"\n  {against:<11}", "dim").append(each.golden, "green")
-    if each.candidate:
-        text.append(f"\n  {_SEEN[against]:<11}", "dim").append(each.candidate, "red")
+    empty = "(empty)" if each.kind == "value" else ""
+    if golden := each.golden or empty:
+        text.append(f"\n  {against:<11}", "dim").append(golden, "green")
+    if candidate := each.candidate or empty:
+        text.append(f"\n  {_SEEN[against]:<11}", "dim").append(candidate, "red")
     if each.rule:
         text.append(f"\n  rule       {each.rule}", "dim")
     if each.excused:
