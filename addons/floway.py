@@ -93,8 +93,10 @@ def announce(settings: Settings, address: str, sandbox: Upstreams | None) -> Non
     """Tell the user where to point clients."""
     from replay.cli.banner import announce as show
 
-    control = None if sandbox is None else sandbox.control_url
-    show(settings, address, sandbox=control, added=_added(settings))
+    if sandbox is None:
+        show(settings, address, sandbox=None, added=_added(settings))
+    else:
+        show(settings, address, sandbox=sandbox.control_url)
     sys.stdout.flush()
 
 

@@ -75,6 +75,7 @@ class Stage:
     Attributes:
         fails: step -> what it raises.
         waits: step -> what it waits for.
+        added: whether accounts were added with the command line.
     """
 
     def __init__(self, home: Path, **settings: Any) -> None:
@@ -82,6 +83,7 @@ class Stage:
         self.fails: dict[str, Exception] = {}
         self.waits: dict[str, asyncio.Event] = {}
         self.announced: list[str] = []
+        self.added = False
         home.mkdir(exist_ok=True)
         (home / "sandbox").mkdir(exist_ok=True)
         (home / "ca.pem").write_text("the sandbox's authority\n")
@@ -95,6 +97,7 @@ class Stage:
             start_sandbox=self.start_sandbox,
             build_providers=self.build_providers,
             announce=self.announce,
+            has_added=lambda _: self.added,
         )
 
     async def step(self, name: str) -> None:
@@ -184,6 +187,13 @@ async def test_with_accounts_there_is_no_sandbox(master: Master, tmp_path: Path)
     assert stage.gateway.service.own_ports() == {port(master)}
     await stage.stop()
     assert stage.steps[3:] == ["provider stops", "store closes"]
+
+
+async def test_accounts_that_were_added_count_as_well(master: Master, stage: Stage) -> None:
+    stage.added = True
+    await stage.start()
+    assert stage.steps == ["store opens", "providers with accounts", "provider starts"]
+    await stage.stop()
 
 
 async def test_a_sandbox_beside_accounts(master: Master, tmp_path: Path) -> None:

@@ -92,3 +92,25 @@ async def test_an_installation_id_is_minted_once() -> None:
     assert await roster.installation(ben, store) != first
     await store.put(roster.INSTALLATIONS, ben.handle, 7)
     assert len(await roster.installation(ben, store)) == 36
+
+
+def test_added_accounts_join_those_of_the_settings(file: Path) -> None:
+    added = [*accounts("ben"), *key_accounts("kim")]
+    upstream, own = roster.configured(settings(entry("ada", file)), added)
+    assert upstream.url == REAL
+    assert [a.label for a in own] == ["ada"]
+    assert [a.label for a in roster.merged(own, added)] == ["ada", "ben"]
+
+
+def test_without_others_the_first_added_one_says_where() -> None:
+    added = [*key_accounts("kim"), *accounts("ben")]
+    upstream, own = roster.configured(settings(), added)
+    assert (upstream.url, own) == (REAL_API, [])
+    assert [a.label for a in roster.merged(own, added)] == ["kim"]
+    assert roster.mode_of([]) == ""
+
+
+def test_the_same_subject_is_one_account(file: Path) -> None:
+    own = roster.configured(settings(entry("ada", file)))[1]
+    (again,) = roster.made_up([("office", sign_in("ada", "second"))])
+    assert roster.merged(own, [again]) == [again]
