@@ -21,6 +21,7 @@ from addons.sessions.snapshots import (
     dumped,
     is_response_id,
     loaded,
+    snapshot_key,
 )
 from addons.store.contract import MAX_SCAN, MAX_VALUE_BYTES, Store, StoreError
 from addons.store.write_behind import WriteBehind
@@ -138,7 +139,7 @@ class ResponseLog:
         chain: list[Snapshot] = []
         size, wanted = 0, response_id
         while wanted:
-            snapshot = self.find(principal, wanted)
+            snapshot = self.find(principal, wanted) or await self._fetch(principal, wanted)
             if snapshot is None:
                 raise not_found(response_id, "" if wanted == response_id else wanted)
             if not snapshot.stored:
@@ -156,6 +157,20 @@ class ResponseLog:
             items += loads(text)
             self._touch(snapshot, text)
         return items
+
+    async def _fetch(self, principal: str, response_id: str) -> Snapshot | None:
+        """A response that another floway has committed to the same store."""
+        if self._store is None or not is_response_id(response_id):
+            return None
+        try:
+            record = await self._store.get(HEADS, snapshot_key(principal, response_id))
+            snapshot = None if record is None else loaded(record.value)
+        except (StoreError, ValueError) as error:
+            logger.warning("a response can't be read: %s", error)
+            return None
+        if snapshot is not None:
+            self._forget(self._snapshots.add(snapshot))
+        return self.find(principal, response_id)
 
     async def _text(self, snapshot: Snapshot) -> bytes | None:
         text = self._items.get(snapshot.key)

@@ -187,6 +187,21 @@ async def test_a_store_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> 
     assert "locked" in caplog.text
 
 
+async def test_what_another_process_has_committed_is_found(desk: Desk) -> None:
+    other = Desk(store=desk.store)
+    other.clock.now = desk.clock.now
+    await other.log.load()
+    desk.commit("a")
+    desk.commit("b", "a")
+    await desk.behind.flush()
+    assert other.log.find("p", "b") is None
+    assert await other.log.history("p", "b") == spoken("a", "b")
+    assert other.log.find("p", "b") is not None
+    await desk.store.put(HEADS, "p:bad", [])
+    assert await other.refused("bad") == "previous_response_not_found"
+    await other.behind.close()
+
+
 async def test_malformed_records_are_passed_over(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,10 +17,7 @@ LONG_LIFE = {"24h": 86_400.0}
 
 def facts(exchange: Exchange, progress: Progress, usage: Usage) -> Facts | None:
     """The facts of the response that has just ended; None where it is not known what was asked."""
-    if exchange.websocket:
-        body = progress.body
-    else:
-        body = exchange.turn.body if exchange.turn is not None else None
+    body = progress.body
     if body is None or progress.account is None:
         return None
     identity = progress.identity

@@ -245,9 +245,9 @@ class CodexProvider:
         own = body = exchange.turn.body if exchange.turn is not None else {}
         scope = None
         if own.get(PREVIOUS):
-            scope = self._continuation.scope(exchange.principal, own[PREVIOUS])
             if not self._upstream_remembers:
                 body = await self._continuation.whole(exchange.principal, own)
+            scope = self._continuation.scope(exchange.principal, own[PREVIOUS])
         identity = resolve(
             exchange.headers,
             body,
@@ -269,7 +269,7 @@ class CodexProvider:
                 known = self._memory.lineages.thread(identity.session_id, identity.thread_id)
                 model = known.model if known is not None else ""
             model = model or self._planner.likely_model(self._catalogue.models)
-        progress = exchange.state = Progress(identity, model, body=body)
+        progress = exchange.state = Progress(identity, model, body=body or None)
         exchange.conversation = f"{exchange.principal}:side"
         if exchange.route.kind.startswith("model"):
             exchange.conversation = identity.conversation(exchange.principal)
