@@ -7,6 +7,7 @@ what is wrong with it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 from fingerprints import library
@@ -123,6 +124,17 @@ def make_gate(mode: str) -> Gate:
     except ProfileError as error:
         raise ValueError(f"gate: {error} ('off' needs no profile)") from error
     return ProfileGate(mode if mode != "newest" else profile.name, lambda _request: profile)
+
+
+@cache
+def named_models() -> frozenset[str]:
+    """The models that shipped profiles name."""
+    slugs: set[str] = set()
+    for item in library.available():
+        if item.client == CLIENT:
+            rules = library.load(item.file).models
+            slugs.update(slug for rule in rules for slug in rule.match)
+    return frozenset(slug for slug in slugs if not set("*?[") & set(slug))
 
 
 def reasons_header(reasons: list[str]) -> str:

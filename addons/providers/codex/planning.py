@@ -219,6 +219,8 @@ class Planner:
             "reasoning_effort": identity.metadata.get("reasoning_effort"),
             "websocket_key": websocket_key,
         }
+        if "turn metadata" not in identity.sources.get("turn_id", ""):
+            roles["turn_id"] = ""  # a handshake is made for a prewarm, which is of no turn
         made = apply.request(
             self.profile,
             "upgrade",

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from replay.sandbox.gate import named_models
+
 type Json = dict[str, Any]
 
 _EFFORTS = {
@@ -131,10 +133,11 @@ BY_SLUG = {model.slug: model for model in MODELS}
 
 
 def find_model(slug: object, *, lenient: bool = False) -> Model | None:
-    """A model by its slug; a lenient sandbox has every model that anybody asks for."""
+    """A model by its slug, or one of a shipped release that the list no longer has; a lenient
+    sandbox has every model that anybody asks for."""
     if not isinstance(slug, str):
         return None
-    if lenient and slug not in BY_SLUG:
+    if slug not in BY_SLUG and (lenient or slug in named_models()):
         return Model(slug, slug, False, 99, "0.0.1", visible=False)
     return BY_SLUG.get(slug)
 
