@@ -26,7 +26,7 @@ from replay.cli.record import interruptible
 from replay.continuity.play import CLIENTS, GOAL, Case, Result, Stage, cases
 from replay.record.install import cache_folder
 
-_OUTPUT_LINES: Final = 20
+_OUTPUT_LINES: Final = 80
 
 
 def play(turns: int, clients: Sequence[str], jobs: int, *, as_json: bool) -> int:
@@ -112,7 +112,7 @@ class Board:
 
     def tell(self, text: str) -> None:
         """Something that takes time begins."""
-        self._progress.console.print(f"[dim]{escape(text)}[/]", highlight=False)
+        self._progress.console.print(f"[dim]{escape(text)}[/]", highlight=False, soft_wrap=True)
 
     def told(self, case: Case, turn: int) -> None:
         """A turn is over."""
@@ -184,7 +184,7 @@ def table(yardstick: Result, results: Sequence[Result]) -> Table:
         case, found = each.case, each.measured
         start = [case.client, str(case.accounts or ""), case.name if case.accounts else ""]
         if found is None:
-            word = f"[dim]skipped: {escape(each.skipped)}[/]" if each.skipped else "[red]failed[/]"
+            word = "[dim]skipped[/]" if each.skipped else "[red]failed[/]"
             made.add_row(*start, str(each.turns), "", "", "", "", "", word)
             continue
         share = of_yardstick(each, yardstick)

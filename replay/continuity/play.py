@@ -115,6 +115,7 @@ class Stage:
         self._told = told
         self._installed: dict[str, Installed | Unavailable] = {}
         self._installing = asyncio.Lock()
+        self._starting = asyncio.Lock()
 
     async def yardstick(self) -> Result:
         """The official client straight against the sandbox, or a script where it is not there."""
@@ -215,7 +216,9 @@ class Stage:
         sandbox = Sandbox(config)
         cache = WatchedCache(config.cache_blocks, config.cache_ttl)
         sandbox.services.cache = cache
-        async with sandbox:
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._starting:  # the first one makes the certificates of all
+                await stack.enter_async_context(sandbox)
             yield sandbox, cache
 
 
