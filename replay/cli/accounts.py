@@ -115,7 +115,7 @@ def use(
     from replay.cli.account_steps import pin
 
     views = at_the_desk(lambda desk: pin(desk, name, auto=auto))
-    for view in views:
+    for view in views or [{"pinned": False}]:
         _show(view, as_json, quiet=True)
 
 

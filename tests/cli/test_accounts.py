@@ -201,7 +201,7 @@ def test_switching_and_pinning(floway: Floway, add: Callable[[str, str], None]) 
     assert (views["home"]["pinned"], views["work"]["pinned"]) == (True, False)
     code, _, told = floway("accounts", "use", "work")
     assert (code, "note: it is disabled" in told) == (0, True)
-    floway("accounts", "use", "--auto")
+    assert json.loads(floway("accounts", "use", "--auto", "--json")[1]) == {"pinned": False}
     floway("accounts", "enable", "work")
     assert {view["state"] for view in listed(floway).values()} == {"ready"}
     assert not any(view["pinned"] for view in listed(floway).values())
