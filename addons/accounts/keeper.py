@@ -244,6 +244,11 @@ class Keeper:
         self._take(account, document)
         return True
 
+    def pause(self, account: Account) -> float:
+        """Seconds until a refresh is tried again that failed for now; 0: none did."""
+        kept = self._kept.get(account.handle)
+        return self._refresher.pause(kept.name) if kept is not None else 0.0
+
     def _take(self, account: Account, document: Document) -> None:
         kept = _Kept.of(document)
         if self._kept.get(account.handle) != kept:

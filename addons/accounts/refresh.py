@@ -96,6 +96,11 @@ class Refresher:
             task.add_done_callback(lambda done: self._finished(name, done))
         return await asyncio.shield(task)
 
+    def pause(self, name: str) -> float:
+        """Seconds until another try makes sense, after a failure that may pass; 0: at once."""
+        known = self._pauses.get(name)
+        return max(0.0, known.until - self._clock()) if known is not None else 0.0
+
     async def close(self) -> None:
         """Let what is under way come to its end: an unwritten answer would be a lost account."""
         if self._running:

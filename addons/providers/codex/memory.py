@@ -130,6 +130,9 @@ class Memory:
             verdict = after_refresh(verdict)
             if last.state is AccountState.NEEDS_LOGIN:  # which no time mends, and a login at once
                 verdict = replace(verdict, cooldown=0.0)
+            elif self.keeper is not None and (pause := self.keeper.pause(last)):
+                reason = "its sign-in could not be refreshed for now"
+                verdict = replace(verdict, reason=reason, cooldown=pause)
         if isinstance(verdict, SameAccount):
             if progress.refused is not None:
                 self.parameters.learn(self._upstream, progress.refused, now)

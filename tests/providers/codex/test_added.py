@@ -13,6 +13,7 @@ from addons.accounts.credentials.document import Document
 from addons.accounts.credentials.vault import Vault
 from addons.accounts.errors import AccountError
 from addons.accounts.model import AccountState
+from addons.accounts.refresh import FIRST_PAUSE
 from addons.front.routes import RouteTable
 from addons.providers.codex.authority import CodexAuthority
 from addons.providers.codex.provider import CodexProvider
@@ -112,6 +113,22 @@ async def test_what_is_over_sends_the_request_elsewhere(server: Sandbox, tmp_pat
         assert keeper is not None
         await keeper.look()
         assert await side.served_by(side.exchange()) == "ada"  # at once: nothing cools
+        await side.provider.stop()
+
+
+async def test_a_server_that_is_down_cools_for_a_moment(server: Sandbox, tmp_path: Path) -> None:
+    keep(tmp_path, server.accounts.auth_json(server.accounts[0]), "work")
+    async with MemoryStore() as store:
+        side = await serving(settings(tmp_path, server), store)
+        await server.stop()
+        exchange = side.exchange()
+        await side.sent(exchange)
+        side.answered(exchange, 401, STALE)
+        await side.refused(exchange)
+        (cooldown,) = side.provider._memory.pool.cooldowns
+        assert 0 < cooldown.until - cooldown.since <= FIRST_PAUSE
+        assert cooldown.reason == "its sign-in could not be refreshed for now"
+        assert side.provider.accounts[0].state is AccountState.READY
         await side.provider.stop()
 
 
