@@ -67,7 +67,7 @@ class Strand:
 class _Session:
     principal: str
     threads: OrderedDict[str, Strand] = field(default_factory=OrderedDict)
-    marks: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    marks: dict[str, None] = field(default_factory=dict)
 
     @property
     def seen(self) -> float:
@@ -177,7 +177,8 @@ class Lineages:
             session.marks[mark] = None
             self._marks[session.principal, mark] = session_id
             if len(session.marks) > MAX_SESSION_MARKS:
-                oldest, _ = session.marks.popitem(last=False)
+                oldest = next(iter(session.marks))
+                del session.marks[oldest]
                 self._marks.pop((session.principal, oldest), None)
 
     # --- turn states -------------------------------------------------------------------------
