@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from addons.sessions.facts import Facts
-from addons.sessions.meter import Conversation, Meter, load
+from addons.sessions.meter import Meter
+from addons.sessions.records import Conversation, load
 from addons.store.contract import MAX_NAME, Store, StoreError
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from addons.sessions.conversations import NAMESPACE as CHANGES
 from addons.sessions.journal import conversations, key_of
-from addons.sessions.meter import Conversation, Entry, Miss, Totals, totals
+from addons.sessions.records import Conversation, Entry, Miss, Totals, totals
 from addons.store.contract import StoreError
 from addons.store.sqlite import SqliteStore
 from replay.cli.failure import USAGE, CommandFailed

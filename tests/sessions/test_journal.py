@@ -10,7 +10,7 @@ import pytest
 
 from addons.sessions import journal as journals
 from addons.sessions.journal import NAMESPACE, Journal, conversations
-from addons.sessions.meter import Conversation
+from addons.sessions.records import Conversation
 from addons.store.contract import StoreError
 from addons.store.memory import MemoryStore
 from addons.store.sqlite import SqliteStore

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.sessions import meter as meters
+from addons.sessions import records as meters
 from addons.sessions.facts import CacheTerms, Facts, Prompt
-from addons.sessions.meter import Entry, Meter, Miss, Reason, load, totals
+from addons.sessions.meter import Meter
+from addons.sessions.records import Entry, Miss, Reason, load, totals
 from tests.sessions.made import facts, prompt, said
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from addons.sessions.meter import Conversation
+from addons.sessions.records import Conversation
 from replay.cli.sessions import _read
 from tests.clients.evidence import RESPONSES, cached_tokens, model_requests
 from tests.floway_process import Floway, running_floway, until
