@@ -22,7 +22,7 @@ from fingerprints.difference import Difference
 from fingerprints.excuses import Excuses
 from fingerprints.profile import Profile
 from fingerprints.trace import Exchange, Payload, Trace
-from fingerprints.trace_check import Checked, check_exchange, frame_kind
+from fingerprints.trace_check import Checked, beginning, check_exchange, frame_kind
 from fingerprints.trace_view import observed, written
 
 
@@ -224,7 +224,8 @@ class _Message(_Subject):
 def _sequence(profile: Profile, exchange: Exchange, checked: Sequence[Checked]) -> Iterator[Mutant]:
     """Messages of a connection dropped, doubled and moved, where the profile orders them."""
     messages = list(exchange.sent())
-    if len(checked) < 2:
+    opening = checked[0].variant if checked else None
+    if len(checked) < 2 or opening is None or beginning(profile, opening.kind) is None:
         return
     usual = _signature([difference for each in checked for difference in each.differences])
     orders: list[tuple[str, Callable[[], list[Any]]]] = [

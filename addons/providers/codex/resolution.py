@@ -19,6 +19,7 @@ from addons.providers.codex.items import turn_id
 from addons.providers.codex.lineage import Lineages, Strand
 from addons.providers.codex.surfaces import (
     INSTALLATION,
+    ORIGINATOR,
     PARENT_THREAD,
     SUBAGENT,
     WINDOW,
@@ -110,7 +111,9 @@ class _Resolver:
         else:
             self.sources["conversation"] = self.sources["session_id"]
             session = self._own(official)
-        thread = self._thread(session)
+        # Old official releases name no thread: they have one in each session.
+        old = official is not None and ORIGINATOR in self.surfaces.headers
+        thread = self._thread(session, only=old)
         known = self.stored.thread(session, thread)
         turn, started = self._turn(kind, thread, known, now)
         window = self._window(session, thread, known)
@@ -201,7 +204,8 @@ class _Resolver:
         self.sources["session_id"] = "minted"
         return self.mint()
 
-    def _thread(self, session: str) -> str:
+    def _thread(self, session: str, *, only: bool) -> str:
+        """``only``: the session has no other thread than its own, unless the caller names one."""
         for source, value in self.surfaces.values(
             headers=("thread-id",), member="thread_id", key="thread_id"
         ):
@@ -210,7 +214,7 @@ class _Resolver:
         if self.continued is not None and self.continued.session_id == session:
             self.sources["thread_id"] = "previous response"
             return self.continued.thread_id
-        if not self._side(session):
+        if only or not self._side(session):
             self.sources["thread_id"] = "session"
             return session
         for strand in self.stored.sides(session):

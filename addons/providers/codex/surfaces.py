@@ -18,6 +18,7 @@ METADATA = "x-codex-turn-metadata"
 TURN_STATE = "x-codex-turn-state"
 WINDOW = "x-codex-window-id"
 INSTALLATION = "x-codex-installation-id"
+ORIGINATOR = "originator"
 PARENT_THREAD = "x-codex-parent-thread-id"
 SUBAGENT = "x-openai-subagent"
 

@@ -389,3 +389,18 @@ async def test_the_cache_retention_is_kept_over_websocket() -> None:
     message = {"type": "response.create", "model": FULL, "input": [USER], **RETENTION}
     text = side.provider.client_frame(exchange, json.dumps(message).encode())
     assert json.loads(text)["prompt_cache_retention"] == "24h"
+
+
+def test_an_old_official_client_has_one_thread_in_a_session() -> None:
+    """0.125.0 names its session alone (recorded): a compacted history is no side thread."""
+    stored = Lineages()
+    session = "01a1fc65-f0a6-7a82-9f9d-1d6c86602b70"
+    headers = [(b"originator", b"codex_exec"), (b"session_id", session.encode())]
+    first = {"instructions": "A", "input": [{"role": "user", "content": "one"}]}
+    later = {"instructions": "B", "input": [{"role": "user", "content": "a summary"}]}
+    for body in (first, later):
+        found = resolve(
+            headers, body, websocket=False, principal="p", now=1.8e9, mint=ids.Mint(), stored=stored
+        )
+        assert found.thread_id == found.session_id == session
+        stored.remember(found.session_id, found.strand(1.8e9), "p")
