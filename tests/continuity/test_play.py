@@ -85,12 +85,11 @@ async def test_a_client_that_gets_no_answer(cache: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.clients
-async def test_twenty_turns_of_every_client(cache: Path) -> None:
-    stage = Stage(cache, 20)
+@pytest.mark.parametrize("client", ["opencode-chat", "opencode-responses"])
+async def test_a_real_client_beside_the_official_one(cache: Path, client: str) -> None:
+    """A few turns; twenty of every client in every case are `floway continuity`."""
+    stage = Stage(cache, TURNS)
     yardstick = await stage.yardstick()
     assert yardstick.case.client == play.YARDSTICK
-    shares = {}
-    for case in cases(play.CLIENTS):
-        result = await stage.play(case)
-        shares[case] = ratio(result) / ratio(yardstick)
-    assert {case: share for case, share in shares.items() if share < GOAL} == {}
+    result = await stage.play(Case(client, 3, "restart"))
+    assert ratio(result) / ratio(yardstick) >= GOAL
