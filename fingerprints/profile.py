@@ -244,6 +244,12 @@ class Profile(Part):
             self._rules[slug] = rule
         return rule
 
+    @property
+    def named_models(self) -> list[str]:
+        """The slugs that ``models`` names, patterns left aside."""
+        slugs = [slug for rule in self.models for slug in rule.match]
+        return [slug for slug in slugs if not set("*?[") & set(slug)]
+
     def shape(self, model: str) -> str:
         """Body shape for a model slug, by the patterns of ``models``."""
         return self.model(model).shape

@@ -129,12 +129,12 @@ def make_gate(mode: str) -> Gate:
 @cache
 def named_models() -> frozenset[str]:
     """The models that shipped profiles name."""
-    slugs: set[str] = set()
-    for item in library.available():
-        if item.client == CLIENT:
-            rules = library.load(item.file).models
-            slugs.update(slug for rule in rules for slug in rule.match)
-    return frozenset(slug for slug in slugs if not set("*?[") & set(slug))
+    return frozenset(
+        slug
+        for item in library.available()
+        if item.client == CLIENT
+        for slug in library.load(item.file).named_models
+    )
 
 
 def reasons_header(reasons: list[str]) -> str:

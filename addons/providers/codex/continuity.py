@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -195,47 +196,62 @@ def signature(body: Json) -> Signature:
     before = [_canonical(item) for item in items[: end - 1] if _is_prompt(item)] if end else []
     prompt = _instructions(body)
     has_prompt = bool(prompt or before)
-    turns = runs = 0
-    last: Any = None
-    running = False
-    for item in items:
-        user = is_user(item)
-        if user:
-            turns, last = turns + 1, item
-            if not running:
-                runs, opening = runs + 1, item
-        running = user
+    users = [item for item in items if is_user(item)]
+    turns, opening = last_opening(items)
     # A message that continues another one does not say how many turns there were.
-    known = runs and not body.get("previous_response_id")
+    known = turns and not body.get("previous_response_id")
     return Signature(
         prompt=ids.digest("prompt", prompt, _dump(before)).hex() if has_prompt else "",
         opening=ids.digest("opening", _dump(_canonical(items[end - 1]))).hex() if end else "",
-        turn=ids.digest("turn", str(turns), _dump(_canonical(last))).hex() if turns else "",
-        opener=turn_key(runs, opening) if known else "",
+        turn=ids.digest("turn", str(len(users)), _dump(_canonical(users[-1]))).hex()
+        if users
+        else "",
+        opener=turn_key(turns, opening) if known else "",
         tools=bool(body.get("tools")) or any(_is_tools(item) for item in items[:2]),
     )
 
 
+def turn_openings(items: Iterable[Any], before: int = 0) -> Iterator[tuple[int, Any]]:
+    """For each item the number of its turn, and the message that opened that turn.
+
+    A turn begins with the first of a run of user messages.
+
+    Args:
+        before: turns there were before the items; theirs is the number until one begins.
+    """
+    turn, opening, running = before, None, False
+    for item in items:
+        user = is_user(item)
+        if user and not running:
+            turn, opening = turn + 1, item
+        running = user
+        yield turn, opening
+
+
+def last_opening(items: Iterable[Any], before: int = 0) -> tuple[int, Any]:
+    """The last of :func:`turn_openings`; ``before`` and None where there is no item."""
+    last = deque(turn_openings(items, before), maxlen=1)
+    return last[0] if last else (before, None)
+
+
 def turn_keys(items: Sequence[Any]) -> list[str]:
-    """For each item what names its turn: a turn begins with the first of a run of user messages.
+    """For each item what names its turn.
 
     What comes before the first user message is in the first turn, which has one name whatever is
     said in it. The others' depend on their opening message and on how many turns there were
     before. So the items of a prefix keep their turns.
     """
     keys: list[str] = []
-    key, runs, running = FIRST_TURN, 0, False
-    for item in items:
-        user = is_user(item)
-        if user and not running:
-            runs += 1
-            key = turn_key(runs, item)
-        running = user
+    key, last = FIRST_TURN, 0
+    for turn, opening in turn_openings(items):
+        if turn != last:
+            key, last = turn_key(turn, opening), turn
         keys.append(key)
     return keys
 
 
 def turn_key(number: int, opening: Any) -> str:
+    """The name of a turn, by its number from 1 and the message that opened it."""
     if number == 1:
         return FIRST_TURN
     return ids.digest("turn", str(number), _dump(_canonical(opening))).hex()
@@ -261,6 +277,7 @@ def _kind(item: Any) -> str:
 
 
 def is_user(item: Any) -> bool:
+    """Whether an item is a message of the user."""
     if type(item) is dict:  # the role first: it tells most items apart
         return item.get("role") == "user" and item.get("type", "message") == "message"
     return isinstance(item, str)

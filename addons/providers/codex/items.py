@@ -32,8 +32,23 @@ _IDENTITY = ("id", "status")
 """Members that name an item and say nothing: left out where the release does."""
 
 
+def listed(given: Any) -> list[Any]:
+    """``input`` as a list of items; a text is a message of the user.
+
+    Raises:
+        BadRequest: it is neither.
+    """
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}] if given else []
+    if not isinstance(given, list):
+        raise BadRequest("invalid_type", "input must be a text or a list of items", param="input")
+    return given
+
+
 def normalised(
-    given: Any, *, thread_id: str, forms: ItemForms, turns: Sequence[str] = ()
+    given: Sequence[Any], *, thread_id: str, forms: ItemForms, turns: Sequence[str] = ()
 ) -> list[Json]:
     """The members of ``input`` in official form.
 
@@ -41,18 +56,11 @@ def normalised(
     before it, never on its place or on what follows.
 
     Args:
-        given: a text or a list of items.
         turns: id of each item's turn, see :func:`turn_ids`; made here when not given.
 
     Raises:
         BadRequest: names the item that can't be sent, and why.
     """
-    if given is None:
-        return []
-    if isinstance(given, str):
-        given = [{"role": "user", "content": given}] if given else []
-    if not isinstance(given, list):
-        raise BadRequest("invalid_type", "input must be a text or a list of items", param="input")
     writer = Writer(thread_id, forms)
     turns = turns or turn_ids(given, thread_id)
     return [

@@ -238,8 +238,7 @@ class Planner:
 
     def known_models(self) -> list[Model]:
         """The models that the profile names, for releases that do not ask for a list."""
-        slugs = [slug for rule in self.profile.models for slug in rule.match]
-        return [Model(slug, slug) for slug in slugs if not set("*?[") & set(slug)]
+        return [Model(slug, slug) for slug in self.profile.named_models]
 
     def models(self, account: Account) -> tuple[str, list[tuple[str, str]]]:
         """URL and headers of the request for the model list."""

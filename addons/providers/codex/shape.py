@@ -54,12 +54,9 @@ def bring(
         BadRequest: names the member that can't be sent, and the remedy.
     """
     brought = dict(body)
-    given = body.get("input")
-    if isinstance(given, str):
-        given = [{"role": "user", "content": given}] if given else []
+    given = items.listed(body.get("input"))
     continued = turn_id if body.get("previous_response_id") else ""
-    items_given = given if isinstance(given, list) else ()
-    turns = items.turn_ids(items_given, thread_id, continued=continued)
+    turns = items.turn_ids(given, thread_id, continued=continued)
     first = continued or items.turn_id(thread_id)
     given = items.normalised(given, thread_id=thread_id, forms=forms, turns=turns)
     said = bool(previous) and previous == prefix_key(body)

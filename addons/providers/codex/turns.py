@@ -32,12 +32,7 @@ def counted(body: Json, before: int) -> tuple[int, str]:
     """
     items = body.get("input")
     given: Sequence[Any] = items if isinstance(items, list) else [items] if items else []
-    turns, opening, running = before, None, False
-    for item in given:
-        user = continuity.is_user(item)
-        if user and not running:
-            turns, opening = turns + 1, item
-        running = user
+    turns, opening = continuity.last_opening(given, before)
     return turns, continuity.turn_key(turns, opening) if turns > before else ""
 
 
