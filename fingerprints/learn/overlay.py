@@ -33,10 +33,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from fingerprints.errors import ProfileError
+from fingerprints.learn import described
 from fingerprints.profile import Profile
 
 
@@ -100,21 +99,7 @@ def read(file: Path) -> Overlay:
     Raises:
         ProfileError: it cannot be read, or a field is wrong; names file, field and problem.
     """
-    try:
-        data = YAML(typ="safe").load(file.read_bytes())
-        return Overlay.model_validate(data or {})
-    except OSError as error:
-        raise ProfileError(f"cannot be read: {error.strerror}", file=file) from error
-    except YAMLError as error:
-        raise ProfileError(f"not YAML: {error}", file=file) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ProfileError(
-            str(first["msg"]),
-            file=file,
-            field=".".join(map(str, first["loc"])),
-            remedy="The fields are described in fingerprints/learn/overlay.py",
-        ) from error
+    return described.read(Overlay, file, "fingerprints/learn/overlay.py")
 
 
 def apply(profile: Profile, overlay: Overlay) -> tuple[Profile, list[str]]:
@@ -128,11 +113,9 @@ def apply(profile: Profile, overlay: Overlay) -> tuple[Profile, list[str]]:
     try:
         return Profile.model_validate(change.data), change.idle
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        problem, field = described.first_problem(error)
         raise ProfileError(
-            f"the overlay makes it wrong: {first['msg']}",
-            field=".".join(map(str, first["loc"])),
-            remedy="Mend the overlay",
+            f"the overlay makes it wrong: {problem}", field=field, remedy="Mend the overlay"
         ) from error
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, ConfigDict, Field
 
 from fingerprints.errors import ProfileError
 from fingerprints.json_values import JsonType
+from fingerprints.learn import described
 from fingerprints.roles import ROLES
 
 SHELF = Path(__file__).parents[1] / "vocabulary"
@@ -143,21 +142,7 @@ def load(client: str, file: Path | None = None) -> Vocabulary:
     chosen = file or SHELF / f"{client}.yaml"
     if file is None and not chosen.exists():
         return Vocabulary(client=client)
-    try:
-        data = YAML(typ="safe").load(chosen.read_bytes())
-        vocabulary = Vocabulary.model_validate(data)
-    except OSError as error:
-        raise ProfileError(f"cannot be read: {error.strerror}", file=chosen) from error
-    except YAMLError as error:
-        raise ProfileError(f"not YAML: {error}", file=chosen) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ProfileError(
-            str(first["msg"]),
-            file=chosen,
-            field=".".join(map(str, first["loc"])),
-            remedy="The fields are described in fingerprints/learn/vocabulary.py",
-        ) from error
+    vocabulary = described.read(Vocabulary, chosen, "fingerprints/learn/vocabulary.py")
     if unknown := vocabulary.unknown_roles():
         raise ProfileError(
             f"no role is called {', '.join(unknown)}",
