@@ -7,12 +7,12 @@ protobuf, of which a trace says how long they are and whether two are the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from replay.record import cursor_sdk_calls, python_client
 from replay.record.gateway_session import GatewaySession
 from replay.record.install import Package
+from replay.record.python_client import Installed, ScriptedClient
 from replay.record.scenarios import GREETING
 from replay.record.third_party import CASES, Client, ClientScenario
 
@@ -32,31 +32,20 @@ SCENARIOS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CursorSdk:
-    """An installed release."""
+def _words(session: GatewaySession, scenario: ClientScenario) -> list[str]:
+    return [session.url, KEY, scenario.model, GREETING]
 
-    installed: python_client.Installed
 
-    @property
-    def release(self) -> str:
-        return self.installed.release
-
-    async def drive(self, session: GatewaySession, scenario: ClientScenario) -> str:
-        """
-        Raises:
-            RecordError: the script failed.
-        """
-        words = [session.url, KEY, scenario.model, GREETING]
-        script = Path(cursor_sdk_calls.__file__)
-        return await python_client.call(self.installed, script, words, session)
+def client(installed: Installed) -> ScriptedClient:
+    """An installed release, ready to be driven."""
+    return ScriptedClient(installed, Path(cursor_sdk_calls.__file__), _words)
 
 
 async def install(
     wanted: str, cache: Path, *, tell: Callable[[str], None] = lambda _: None
-) -> CursorSdk:
+) -> ScriptedClient:
     """A release from PyPI; see :func:`replay.record.python_client.install`."""
-    return CursorSdk(await python_client.install(PACKAGE, wanted, cache, tell=tell))
+    return client(await python_client.install(PACKAGE, wanted, cache, tell=tell))
 
 
 CLIENT = Client("cursor-sdk", "sdk", SCENARIOS, install)

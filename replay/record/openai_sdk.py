@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from replay.record import openai_sdk_calls, python_client
 from replay.record.gateway_session import GatewaySession
 from replay.record.install import Package
+from replay.record.python_client import Installed, ScriptedClient
 from replay.record.third_party import CASES, KEY, Client, ClientScenario
 
 PACKAGE = Package("openai-sdk", "openai", "")
@@ -49,31 +49,20 @@ SCENARIOS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAISdk:
-    """An installed release."""
+def _words(session: GatewaySession, scenario: ClientScenario) -> list[str]:
+    return [scenario.name, f"{session.url}/v1", KEY, MODEL]
 
-    installed: python_client.Installed
 
-    @property
-    def release(self) -> str:
-        return self.installed.release
-
-    async def drive(self, session: GatewaySession, scenario: ClientScenario) -> str:
-        """
-        Raises:
-            RecordError: the script failed.
-        """
-        words = [scenario.name, f"{session.url}/v1", KEY, MODEL]
-        script = Path(openai_sdk_calls.__file__)
-        return await python_client.call(self.installed, script, words, session)
+def client(installed: Installed) -> ScriptedClient:
+    """An installed release, ready to be driven."""
+    return ScriptedClient(installed, Path(openai_sdk_calls.__file__), _words)
 
 
 async def install(
     wanted: str, cache: Path, *, tell: Callable[[str], None] = lambda _: None
-) -> OpenAISdk:
+) -> ScriptedClient:
     """A release from PyPI; see :func:`replay.record.python_client.install`."""
-    return OpenAISdk(await python_client.install(PACKAGE, wanted, cache, tell=tell))
+    return client(await python_client.install(PACKAGE, wanted, cache, tell=tell))
 
 
 CLIENT = Client("openai-sdk", "sdk", SCENARIOS, install)

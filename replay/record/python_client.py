@@ -22,6 +22,7 @@ from replay.record.errors import Lacking, RecordError, UnknownRelease
 from replay.record.gateway_session import GatewaySession
 from replay.record.install import INSTALL_SECONDS, MARKER, VIEW_SECONDS, Package
 from replay.record.processes import TAIL, Finished, run
+from replay.record.third_party import ClientScenario
 
 STEP_SECONDS = 60.0
 """For one script."""
@@ -181,3 +182,27 @@ async def call(
         how = "did not end in time" if ended.code is None else f"ended with code {ended.code}"
         raise RecordError(f"{installed.package.name} {' '.join(words[:1])} {how}", said)
     return said
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedClient:
+    """An installed release that a script of ours uses.
+
+    Attributes:
+        words: the script's arguments for a scenario.
+    """
+
+    installed: Installed
+    script: Path
+    words: Callable[[GatewaySession, ClientScenario], list[str]]
+
+    @property
+    def release(self) -> str:
+        return self.installed.release
+
+    async def drive(self, session: GatewaySession, scenario: ClientScenario) -> str:
+        """
+        Raises:
+            RecordError: the script failed.
+        """
+        return await call(self.installed, self.script, self.words(session, scenario), session)

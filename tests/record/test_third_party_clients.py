@@ -99,7 +99,7 @@ async def test_claude_code(tmp_path: Path) -> None:
 async def test_the_openai_sdk(tmp_path: Path) -> None:
     installed = InstalledPython(openai_sdk.PACKAGE, version("openai"), Path(sys.executable))
     tools = scenario(openai_sdk.CLIENT, "responses-tools")
-    trace = await record(openai_sdk.CLIENT, openai_sdk.OpenAISdk(installed), tools, tmp_path)
+    trace = await record(openai_sdk.CLIENT, openai_sdk.client(installed), tools, tmp_path)
     assert [exchange.path for exchange in trace.exchanges] == ["/v1/responses"] * 2
     assert values(list(trace.exchanges), "x-stainless-package-version") == {version("openai")}
 
@@ -108,7 +108,7 @@ async def test_the_cursor_sdk(tmp_path: Path) -> None:
     release, python = find(cursor_sdk.PACKAGE, "bin", "python")
     installed = InstalledPython(cursor_sdk.PACKAGE, release, python)
     turn = scenario(cursor_sdk.CLIENT, "turn")
-    trace = await record(cursor_sdk.CLIENT, cursor_sdk.CursorSdk(installed), turn, tmp_path)
+    trace = await record(cursor_sdk.CLIENT, cursor_sdk.client(installed), turn, tmp_path)
     paths = [exchange.path for exchange in trace.exchanges]
     run = trace.exchanges[paths.index(turn.path)]
     [append] = [each for each in trace.exchanges if each.path.endswith("/BidiAppend")]

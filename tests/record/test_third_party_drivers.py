@@ -182,7 +182,7 @@ def _tidied(data: Any) -> Any:
 
 async def test_the_openai_sdk(session: Session, program: Callable[[int], Path]) -> None:
     installed = InstalledPython(openai_sdk.PACKAGE, "1.2.3", program(0))
-    client = openai_sdk.OpenAISdk(installed)
+    client = openai_sdk.client(installed)
     assert client.release == "1.2.3"
     await client.drive(session, scenario(openai_sdk.CLIENT, "chat-tools"))
     [(words, _)] = starts(session)
@@ -193,7 +193,7 @@ async def test_the_openai_sdk(session: Session, program: Callable[[int], Path]) 
 
 async def test_the_cursor_sdk(session: Session, program: Callable[[int], Path]) -> None:
     installed = InstalledPython(cursor_sdk.PACKAGE, "1.2.3", program(0))
-    await cursor_sdk.CursorSdk(installed).drive(session, scenario(cursor_sdk.CLIENT, "turn"))
+    await cursor_sdk.client(installed).drive(session, scenario(cursor_sdk.CLIENT, "turn"))
     [(words, _)] = starts(session)
     assert Path(words[1]).name == "cursor_sdk_calls.py"
     assert words[2:] == [session.url, cursor_sdk.KEY, "composer-2", "Say hello."]
@@ -202,9 +202,7 @@ async def test_the_cursor_sdk(session: Session, program: Callable[[int], Path]) 
 async def test_a_script_that_fails(session: Session, program: Callable[[int], Path]) -> None:
     installed = InstalledPython(openai_sdk.PACKAGE, "1.2.3", program(1))
     with pytest.raises(RecordError, match="openai chat-plain ended with code 1") as caught:
-        await openai_sdk.OpenAISdk(installed).drive(
-            session, scenario(openai_sdk.CLIENT, "chat-plain")
-        )
+        await openai_sdk.client(installed).drive(session, scenario(openai_sdk.CLIENT, "chat-plain"))
     assert "⟨folder⟩" in caught.value.output
 
 
@@ -213,9 +211,7 @@ async def test_a_script_that_says_what_is_lacking(
 ) -> None:
     installed = InstalledPython(openai_sdk.PACKAGE, "1.2.3", program(python_client.LACKING))
     with pytest.raises(Lacking, match=r"^1\.2\.3 lacks it: said in ⟨folder⟩/home$"):
-        await openai_sdk.OpenAISdk(installed).drive(
-            session, scenario(openai_sdk.CLIENT, "chat-plain")
-        )
+        await openai_sdk.client(installed).drive(session, scenario(openai_sdk.CLIENT, "chat-plain"))
 
 
 # --- all -----------------------------------------------------------------------------------------
