@@ -15,14 +15,14 @@ class Content:
         stopped: a stop sequence was met; nothing more is to be shown.
     """
 
-    __slots__ = ("_filter", "_fresh", "_item", "_said", "_start", "stopped")
+    __slots__ = ("_filter", "_fresh", "_item", "_said", "_starts", "stopped")
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._filter = StopFilter(stops) if stops else None
         self._item: Hashable = None
-        self._fresh = True  # nothing of the item was shown yet
+        self._fresh = True  # nothing of the item was shown since it became the current one
         self._said = 0  # characters
-        self._start = 0  # where the item's text begins
+        self._starts: dict[Hashable, int] = {}  # where the text of each item begins
         self.stopped = False
 
     def add(self, item: Hashable, text: str) -> str:
@@ -42,16 +42,20 @@ class Content:
         return "" if self._filter is None else self._counted(self._filter.flush())
 
     def start_of(self, item: Hashable) -> int:
-        """Characters before the text of the item that was added to last."""
-        return self._start if item == self._item and not self._fresh else self._said
+        """Characters before an item's text; where it would begin, if nothing of it was shown."""
+        return self._starts.get(item, self._next)
+
+    @property
+    def _next(self) -> int:
+        return self._said + len(BREAK) if self._said else 0
 
     def _counted(self, text: str) -> str:
         if not text:
             return ""
         if self._fresh:
             self._fresh = False
+            self._starts.setdefault(self._item, self._next)
             if self._said:
                 text = BREAK + text
-                self._start = self._said + len(BREAK)
         self._said += len(text)
         return text

@@ -6,8 +6,7 @@ from addons.front.chat_content import Content
 def test_texts_of_several_messages_are_set_apart() -> None:
     content = Content(())
     assert [content.add(0, "a"), content.add(0, "b"), content.add(1, "c")] == ["a", "b", "\n\nc"]
-    assert content.start_of(1) == 4
-    assert content.start_of(2) == 5
+    assert [content.start_of(item) for item in range(3)] == [0, 4, 7]
 
 
 def test_what_is_held_back_belongs_to_its_own_message() -> None:

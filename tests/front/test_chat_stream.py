@@ -105,6 +105,21 @@ def test_text_held_back_for_a_stop_sequence_comes_before_the_call() -> None:
     assert [list(chunk["choices"][0]["delta"]) for chunk in chunks] == [["content"], ["tool_calls"]]
 
 
+def test_a_citation_that_comes_late_counts_from_its_own_text() -> None:
+    renderer = ChatRenderer("m", AnswerOptions())
+    renderer.event(delta("first"))
+    renderer.event(event("output_text.delta", output_index=1, content_index=0, delta="second"))
+    cited = {"type": "url_citation", "start_index": 1, "end_index": 2, "url": "", "title": ""}
+    place = {"content_index": 0, "annotation": cited}
+    starts = []
+    for index in (0, 1):
+        added = event("output_text.annotation.added", output_index=index, **place)
+        (chunk,) = parsed(renderer.event(added))
+        (given,) = chunk["choices"][0]["delta"]["annotations"]
+        starts.append(given["url_citation"]["start_index"])
+    assert starts == [1, len("first\n\n") + 1]
+
+
 def test_a_stop_sequence_ends_the_answer_at_once() -> None:
     renderer = ChatRenderer("m", AnswerOptions(stops=("END",), include_usage=True))
     renderer.event(CREATED)
