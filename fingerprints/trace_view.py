@@ -89,7 +89,7 @@ def _spoiled(data: Any, spelling: Sequence[str]) -> bytes:
         _double(data, name)
     text = dumps(data).decode()
     for name in doubled:
-        text = text.replace(f'"{_DOUBLE}{name}"', dumps(name).decode(), 1)
+        text = text.replace(dumps(_DOUBLE + name).decode(), dumps(name).decode(), 1)
     for fault in spelling:
         if fault.startswith("white space"):
             text += " "

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fingerprints import trace_view
@@ -110,6 +110,7 @@ def test_another_coding_is_a_difference(change: dict[str, Any], layer: str) -> N
     assert layer in "\n".join(map(str, found))
 
 
+@example({'"': None})
 @given(st.dictionaries(st.text(min_size=1, max_size=5), JSON, min_size=1, max_size=4))
 def test_spelling_is_kept(data: dict[str, Any]) -> None:
     name = next(iter(data))
