@@ -1,0 +1,1 @@
+"""Cursor: accounts of Cursor behind the clients' own protocols."""
