@@ -9,6 +9,7 @@ from __future__ import annotations
 from addons.errors import ClientError
 from addons.front.contract import Json
 from addons.front.openai_errors import response_failure
+from addons.front.reading import truncated
 
 TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
@@ -61,11 +62,7 @@ class Assembly:
         if self._failure is not None:
             raise self._failure
         if self._final is None:
-            raise ClientError(
-                502,
-                "upstream_truncated",
-                "The upstream ended the stream before the response was complete. Try again.",
-            )
+            raise truncated()
         if not self._final.get("output"):
             self._final["output"] = self._items()
         return self._final

@@ -5,15 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from addons.front.contract import Json
 from addons.front.openai_errors import response_failure
+from addons.front.reading import BREAK, count, incomplete_reason, listed, model_name, texts
 from addons.front.stop_sequences import StopFilter
-
-BREAK: Final = "\n\n"
-"""Between the texts of two messages (a remark before a tool call, and the answer), and between the
-parts of a reasoning summary: chat completions have one string for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +59,15 @@ def created_at(response: Json) -> int:
     return int(created) if isinstance(created, int | float) and created > 0 else int(time.time())
 
 
-def model_name(response: Json, asked: str) -> str:
-    """The model that answered, by the upstream's word, else the one that was asked."""
-    model = response.get("model")
-    return model if isinstance(model, str) and model else asked
-
-
 def finish_reason(response: Json, call: str = "") -> str:
     """Why the answer ended, in chat words.
 
     Args:
         call: ``tool_calls`` or ``function_call`` when the answer holds one.
     """
-    if response.get("status") != "incomplete":
+    reason = incomplete_reason(response)
+    if not reason:
         return call or "stop"
-    details = response.get("incomplete_details")
-    reason = details.get("reason") if isinstance(details, dict) else None
     return "content_filter" if reason == "content_filter" else "length"
 
 
@@ -86,27 +76,20 @@ def usage(response: Json) -> Json | None:
     given = response.get("usage")
     if not isinstance(given, dict):
         return None
-    prompt = _count(given, "input_tokens")
-    completion = _count(given, "output_tokens")
+    prompt = count(given, "input_tokens")
+    completion = count(given, "output_tokens")
     inputs = given.get("input_tokens_details")
     outputs = given.get("output_tokens_details")
-    inputs = inputs if isinstance(inputs, dict) else {}
-    outputs = outputs if isinstance(outputs, dict) else {}
-    prompt_details = {"cached_tokens": _count(inputs, "cached_tokens")}
-    if "cache_write_tokens" in inputs:
-        prompt_details["cache_write_tokens"] = _count(inputs, "cache_write_tokens")
+    prompt_details = {"cached_tokens": count(inputs, "cached_tokens")}
+    if isinstance(inputs, dict) and "cache_write_tokens" in inputs:
+        prompt_details["cache_write_tokens"] = count(inputs, "cache_write_tokens")
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
-        "total_tokens": _count(given, "total_tokens") or prompt + completion,
+        "total_tokens": count(given, "total_tokens") or prompt + completion,
         "prompt_tokens_details": prompt_details,
-        "completion_tokens_details": {"reasoning_tokens": _count(outputs, "reasoning_tokens")},
+        "completion_tokens_details": {"reasoning_tokens": count(outputs, "reasoning_tokens")},
     }
-
-
-def _count(counts: Json, name: str) -> int:
-    count = counts.get(name)
-    return count if isinstance(count, int) else 0
 
 
 def annotation(given: Any, offset: int) -> Json | None:
@@ -121,8 +104,8 @@ def annotation(given: Any, offset: int) -> Json | None:
     return {
         "type": "url_citation",
         "url_citation": {
-            "start_index": offset + _count(given, "start_index"),
-            "end_index": offset + _count(given, "end_index"),
+            "start_index": offset + count(given, "start_index"),
+            "end_index": offset + count(given, "end_index"),
             "title": str(given.get("title") or ""),
             "url": url if isinstance(url, str) else "",
         },
@@ -253,16 +236,3 @@ class _Parts:
             self._texts.append(BREAK)
         self._texts.append(text)
         self._said = start + len(text)
-
-
-def texts(parts: Any) -> list[str]:
-    """The texts of a list of parts, ``""`` for a part without one."""
-    return [
-        part["text"] if isinstance(part, dict) and isinstance(part.get("text"), str) else ""
-        for part in listed(parts)
-    ]
-
-
-def listed(value: Any) -> list[Any]:
-    """An upstream's array; empty where it sent something else."""
-    return value if isinstance(value, list) else []

@@ -6,12 +6,12 @@ string escape and one concatenation.
 
 from __future__ import annotations
 
-import json
-from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Any, Final
+from typing import Final
 
-from addons.front.chat_answer import completion_id, created_at, model_name
+from addons.front.chat_answer import completion_id, created_at
 from addons.front.contract import Json
+from addons.front.json_text import compact
+from addons.front.reading import model_name
 
 DONE: Final = b"data: [DONE]\n\n"
 
@@ -68,16 +68,3 @@ class ChunkWriter:
     def usage(self, counts: Json) -> bytes:
         """The last chunk of a client that asked for the usage: no choices."""
         return self.open({}) + self._shared + b'],"usage":' + compact(counts) + b"}\n\n"
-
-
-def quoted(text: str) -> bytes:
-    """A JSON string in UTF-8."""
-    try:
-        return encode_basestring(text).encode()
-    except UnicodeEncodeError:  # half a surrogate pair has no UTF-8 form, but a JSON escape
-        return encode_basestring_ascii(text).encode()
-
-
-def compact(value: Any) -> bytes:
-    """JSON without white space."""
-    return json.dumps(value, separators=(",", ":")).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from addons.front.chat_answer import BREAK
+from addons.front.reading import BREAK
 from addons.front.stop_sequences import StopFilter
 
 

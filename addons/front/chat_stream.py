@@ -9,24 +9,30 @@ from typing import Any
 
 from addons.errors import ClientError
 from addons.front.chat_answer import (
-    BREAK,
     AnswerOptions,
     annotation,
     completion,
     finish_reason,
-    listed,
-    texts,
     tool_call,
     usage,
 )
-from addons.front.chat_chunks import DONE, ChunkWriter, compact, quoted
+from addons.front.chat_chunks import DONE, ChunkWriter
 from addons.front.chat_content import Content
 from addons.front.contract import Json
+from addons.front.json_text import compact, quoted
 from addons.front.openai_errors import error_object, response_failure
+from addons.front.reading import (
+    BREAK,
+    Shown,
+    TextKey,
+    item_key,
+    listed,
+    part_index,
+    response_of,
+    texts,
+    truncated,
+)
 from addons.front.sse import EventStream, ServerEvent
-
-type _Key = tuple[str, Hashable, int]
-"""Channel, output item, part of the item."""
 
 _TEXT, _REFUSAL, _SUMMARY, _THOUGHT = "content", "refusal", "summary", "thought"
 
@@ -55,9 +61,9 @@ class ChatRenderer:
         self._options = options
         self._chunks = ChunkWriter(model, include_usage=options.include_usage)
         self._content = Content(options.stops)
-        self._sent: dict[_Key, int] = {}  # characters of each text given so far
+        self._shown = Shown()
         self._cited: dict[tuple[Hashable, int], int] = {}  # annotations of a part given so far
-        self._thought: _Key | None = None  # the reasoning that came last
+        self._thought: TextKey | None = None  # the reasoning that came last
         self._calls: dict[Hashable, _Call] = {}
         self._items_done = False
         self._complete = False
@@ -113,13 +119,7 @@ class ChatRenderer:
         if self._over:
             return b""
         if not (self._complete or self.stopped):
-            return self.failed(
-                ClientError(
-                    502,
-                    "upstream_truncated",
-                    "The upstream ended the stream before the response was complete. Try again.",
-                )
-            )
+            return self.failed(truncated())
         self._over = True
         return DONE
 
@@ -144,16 +144,16 @@ class ChatRenderer:
     # --- text --------------------------------------------------------------------------------
 
     def _created(self, event: Json) -> bytes:
-        return self._chunks.open(_response(event))
+        return self._chunks.open(response_of(event))
 
     def _text_delta(self, event: Json) -> bytes:
-        item = _item(event)
-        delta = self._new((_TEXT, item, _part(event, "content_index")), event.get("delta"))
+        item = item_key(event)
+        delta = self._new((_TEXT, item, part_index(event, "content_index")), event.get("delta"))
         return self._text(item, delta) if delta else b""
 
     def _text_done(self, event: Json) -> bytes:
-        item = _item(event)
-        rest = self._rest((_TEXT, item, _part(event, "content_index")), event.get("text"))
+        item = item_key(event)
+        rest = self._rest((_TEXT, item, part_index(event, "content_index")), event.get("text"))
         return self._text(item, rest) if rest else b""
 
     def _text(self, item: Hashable, text: str) -> bytes:
@@ -169,22 +169,26 @@ class ChatRenderer:
         return self._chunks.delta(b'{"content":' + quoted(held) + b"}") if held else b""
 
     def _annotation_added(self, event: Json) -> bytes:
-        return self._cite(_item(event), _part(event, "content_index"), event.get("annotation"))
+        return self._cite(
+            item_key(event), part_index(event, "content_index"), event.get("annotation")
+        )
 
     def _cite(self, item: Hashable, part: int, given: Any) -> bytes:
         if self.stopped:
             return b""
         self._cited[item, part] = self._cited.get((item, part), 0) + 1
-        before = sum(self._sent.get((_TEXT, item, earlier), 0) for earlier in range(part))
+        before = sum(
+            self._shown.characters.get((_TEXT, item, earlier), 0) for earlier in range(part)
+        )
         added = annotation(given, self._content.start_of(item) + before)
         return b"" if added is None else self._chunks.delta(compact({"annotations": [added]}))
 
     def _refusal_delta(self, event: Json) -> bytes:
-        key = (_REFUSAL, _item(event), _part(event, "content_index"))
+        key = (_REFUSAL, item_key(event), part_index(event, "content_index"))
         return self._refusal(self._new(key, event.get("delta")))
 
     def _refusal_done(self, event: Json) -> bytes:
-        key = (_REFUSAL, _item(event), _part(event, "content_index"))
+        key = (_REFUSAL, item_key(event), part_index(event, "content_index"))
         return self._refusal(self._rest(key, event.get("refusal")))
 
     def _refusal(self, text: str) -> bytes:
@@ -193,22 +197,22 @@ class ChatRenderer:
     # --- reasoning ---------------------------------------------------------------------------
 
     def _summary_delta(self, event: Json) -> bytes:
-        key = (_SUMMARY, _item(event), _part(event, "summary_index"))
+        key = (_SUMMARY, item_key(event), part_index(event, "summary_index"))
         return self._reasoning(key, self._new(key, event.get("delta")))
 
     def _summary_done(self, event: Json) -> bytes:
-        key = (_SUMMARY, _item(event), _part(event, "summary_index"))
+        key = (_SUMMARY, item_key(event), part_index(event, "summary_index"))
         return self._reasoning(key, self._rest(key, event.get("text")))
 
     def _thought_delta(self, event: Json) -> bytes:
-        key = (_THOUGHT, _item(event), _part(event, "content_index"))
+        key = (_THOUGHT, item_key(event), part_index(event, "content_index"))
         return self._reasoning(key, self._new(key, event.get("delta")))
 
     def _thought_done(self, event: Json) -> bytes:
-        key = (_THOUGHT, _item(event), _part(event, "content_index"))
+        key = (_THOUGHT, item_key(event), part_index(event, "content_index"))
         return self._reasoning(key, self._rest(key, event.get("text")))
 
-    def _reasoning(self, key: _Key, text: str) -> bytes:
+    def _reasoning(self, key: TextKey, text: str) -> bytes:
         if not text or not self._options.show_reasoning:
             return b""
         if key != self._thought:
@@ -219,34 +223,26 @@ class ChatRenderer:
 
     # --- what was given already --------------------------------------------------------------
 
-    def _new(self, key: _Key, delta: Any) -> str:
+    def _new(self, key: TextKey, delta: Any) -> str:
         """A delta, counted."""
-        if type(delta) is not str or self.stopped:
-            return ""
-        self._sent[key] = self._sent.get(key, 0) + len(delta)
-        return delta
+        return "" if self.stopped else self._shown.new(key, delta)
 
-    def _rest(self, key: _Key, text: Any) -> str:
+    def _rest(self, key: TextKey, text: Any) -> str:
         """What of a finished text did not come as deltas."""
-        if type(text) is not str or self.stopped:
-            return ""
-        rest = text[self._sent.get(key, 0) :]
-        if rest:
-            self._sent[key] = len(text)
-        return rest
+        return "" if self.stopped else self._shown.rest(key, text)
 
     # --- items and calls ---------------------------------------------------------------------
 
     def _item_added(self, event: Json) -> bytes:
         item = event.get("item")
-        return self._announce(_item(event), item) if isinstance(item, dict) else b""
+        return self._announce(item_key(event), item) if isinstance(item, dict) else b""
 
     def _item_done(self, event: Json) -> bytes:
         item = event.get("item")
         if not isinstance(item, dict):
             return b""
         self._items_done = True
-        key = _item(event)
+        key = item_key(event)
         match item.get("type"):
             case "message":
                 return self._message_done(key, item.get("content"))
@@ -308,7 +304,7 @@ class ChatRenderer:
         return self._flush_text() + self._chunks.delta(compact(delta))
 
     def _call_delta(self, event: Json) -> bytes:
-        call = self._calls.get(_item(event))
+        call = self._calls.get(item_key(event))
         delta = event.get("delta")
         if call is None or self.stopped or type(delta) is not str or not delta:
             return b""  # without an announcement the finished item tells all
@@ -316,7 +312,7 @@ class ChatRenderer:
         return self._arguments(call, delta)
 
     def _call_done(self, event: Json) -> bytes:
-        return self._call_rest(_item(event), event.get("arguments", event.get("input")))
+        return self._call_rest(item_key(event), event.get("arguments", event.get("input")))
 
     def _call_rest(self, key: Hashable, arguments: Any) -> bytes:
         call = self._calls.get(key)
@@ -334,7 +330,7 @@ class ChatRenderer:
     # --- the end -----------------------------------------------------------------------------
 
     def _completed(self, event: Json) -> bytes:
-        response = _response(event)
+        response = response_of(event)
         if event["type"] == "response.incomplete":
             response = {**response, "status": "incomplete"}
         out = self._chunks.open(response)
@@ -351,7 +347,7 @@ class ChatRenderer:
 
     def _output_items(self, output: Any) -> bytes:
         """The items of an answer whose stream had none."""
-        known = [item for _, item, _ in self._sent] + list(self._calls)
+        known = [item for _, item, _ in self._shown.characters] + list(self._calls)
         indexed = all(isinstance(item, int) for item in known)
         out = b""
         for index, item in enumerate(listed(output)):
@@ -359,7 +355,7 @@ class ChatRenderer:
         return out
 
     def _response_failed(self, event: Json) -> bytes:
-        return self.failed(response_failure(_response(event).get("error")))
+        return self.failed(response_failure(response_of(event).get("error")))
 
     def _error_event(self, event: Json) -> bytes:
         return self.failed(response_failure(event.get("error") or event))
@@ -372,26 +368,3 @@ class _Call:
     sent: int  # characters of the arguments
     opening: bytes = b""
     closing: bytes = b""
-
-
-def _response(event: Json) -> Json:
-    response = event.get("response")
-    return response if isinstance(response, dict) else {}
-
-
-def _item(event: Json) -> Hashable:
-    """What identifies the output item that an event is about."""
-    index = event.get("output_index")
-    if isinstance(index, int):
-        return index
-    given = event.get("item_id")
-    if given is None:
-        item = event.get("item")
-        given = item.get("id") if isinstance(item, dict) else None
-    return given if isinstance(given, str) else ""
-
-
-def _part(event: Json, counter: str) -> int:
-    """Which part of its item an event is about."""
-    index = event.get(counter)
-    return index if type(index) is int else 0
