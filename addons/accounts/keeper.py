@@ -53,6 +53,9 @@ class Keeper:
     Args:
         configured: accounts of the settings, which stay.
         admit: looked at for added accounts.
+
+    Attributes:
+        refresher: renews the accounts' sign-ins.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Keeper:
         self._authority = authority
         self._credentials = credentials
         self._states = states
-        self._refresher = refresher
+        self.refresher = refresher
         self._pool = pool
         self._configured = tuple(configured)
         self._admit = admit
@@ -81,6 +84,7 @@ class Keeper:
         """Each added account's credential, by handle."""
         self._seen: dict[str, JsonLike] = {}
         self._stamp: object = None
+        self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     # --- life --------------------------------------------------------------------------------
@@ -101,7 +105,7 @@ class Keeper:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._refresher.close()
+        await self.refresher.close()
         await self._authority.close()
 
     async def _watch(self) -> None:
@@ -123,6 +127,10 @@ class Keeper:
 
     async def look(self) -> bool:
         """Take over what has changed; True when something had."""
+        async with self._looking:  # the watch, and who has just changed something
+            return await self._look()
+
+    async def _look(self) -> bool:
         stamp = (
             await self._states.version(),
             await asyncio.to_thread(self._credentials.vault.stamp),
@@ -201,7 +209,7 @@ class Keeper:
         if kept is None:
             return True
         try:
-            document = await self._refresher.usable(kept.name)
+            document = await self.refresher.usable(kept.name)
         except SignInEnded as error:
             self._over(account, error)
             return False
@@ -234,7 +242,7 @@ class Keeper:
         if kept is None:
             return False
         try:
-            document = await self._refresher.usable(kept.name, refused=refused, reason="refused")
+            document = await self.refresher.usable(kept.name, refused=refused, reason="refused")
         except SignInEnded as error:
             self._over(account, error)
             return False
@@ -247,7 +255,7 @@ class Keeper:
     def pause(self, account: Account) -> float:
         """Seconds until a refresh is tried again that failed for now; 0: none did."""
         kept = self._kept.get(account.handle)
-        return self._refresher.pause(kept.name) if kept is not None else 0.0
+        return self.refresher.pause(kept.name) if kept is not None else 0.0
 
     def _take(self, account: Account, document: Document) -> None:
         kept = _Kept.of(document)

@@ -51,6 +51,10 @@ class Refresher:
     Args:
         clock: unix seconds.
         sleep: replaced by tests.
+
+    Attributes:
+        told: called with the account's label and how asking for a new sign-in ended:
+            ``renewed``, ``over`` (only a login helps) or ``failed`` (for now).
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Refresher:
         self._holder = f"refresher-{secrets.token_hex(8)}"
         self._running: dict[str, asyncio.Task[Document]] = {}
         self._pauses: dict[str, _Pause] = {}
+        self.told: Callable[[str, str], None] = lambda _label, _result: None
 
     async def usable(
         self, name: str, *, refused: str | None = None, reason: Reason = "expiry"
@@ -157,17 +162,20 @@ class Refresher:
                 current.provider, current.handle, current.revision, error.code, str(error)
             )
             logger.warning("account %s: the sign-in is over (%s)", current.shown, error.code)
+            self.told(current.shown, "over")
             raise
         except (SignInUnavailable, TimeoutError) as error:
             text = str(error) or "the authorization server did not answer in time"
             self._pause(current.name, text)
             logger.warning("account %s: could not be refreshed: %s", current.shown, text)
+            self.told(current.shown, "failed")
             raise SignInUnavailable(text) from None
         self._pauses.pop(current.name, None)
         kept = await self._credentials.rotate(
             replace(current, secret=secret), revision=current.revision
         )
         logger.info("account %s: refreshed", current.shown)
+        self.told(current.shown, "renewed")
         # None: a person signed in meanwhile, and theirs is the newer one.
         return kept if kept is not None else await self._read(current.name)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from addons.sessions.facts import Facts
 from addons.sessions.meter import Meter
-from addons.sessions.records import Conversation, load
+from addons.sessions.records import Conversation, Entry, load
 from addons.store.contract import MAX_NAME, Store, StoreError
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class Journal:
 
     Attributes:
         meter: what is in memory.
+        counted: called with each request that was counted.
     """
 
     def __init__(self, store: Store | None = None, *, write_every: float = WRITE_EVERY) -> None:
@@ -50,6 +51,7 @@ class Journal:
         self._changed: dict[tuple[str, str], Conversation] = {}
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.counted: Callable[[Entry], None] = lambda _: None
 
     def start(self) -> None:
         """Begin to count; to be called on the event loop."""
@@ -92,6 +94,7 @@ class Journal:
                 logger.exception("a request could not be counted")
                 continue
             self._changed[conversation.owner, conversation.id] = conversation
+            self.counted(conversation.log[-1])
             await asyncio.sleep(0)  # each has to digest a whole prompt
 
     async def _fetch(self, owner: str, conversation: str) -> None:

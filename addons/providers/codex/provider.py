@@ -15,6 +15,7 @@ from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.routes import Route
+from addons.operate.contract import Operated
 from addons.providers.codex import frames, roster, verdicts
 from addons.providers.codex.added import added, keeper
 from addons.providers.codex.catalogue import Catalogue
@@ -154,6 +155,10 @@ class CodexProvider:
     @property
     def accounts(self) -> Sequence[Account]:
         return self._memory.pool.accounts
+
+    def operated(self) -> Operated:
+        memory = self._memory
+        return Operated(self.name, memory.pool, memory.keeper, self._journal)
 
     @property
     def _upstream_remembers(self) -> bool:
