@@ -254,6 +254,16 @@ class Profile(Part):
         """Body shape for a model slug, by the patterns of ``models``."""
         return self.model(model).shape
 
+    def members(self, name: str) -> frozenset[str]:
+        """What an object in the body of a turn is made of; nothing where there is no such."""
+        document = self.documents[self.requests["turn"]["http"].body]
+        return frozenset(
+            member.name
+            for entry in document.members
+            if entry.name == name and isinstance(entry.value, Nested)
+            for member in self.documents[entry.value.document].members
+        )
+
     def as_data(self) -> dict[str, Any]:
         """Plain data, as it stands in YAML; reading it gives an equal profile."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)

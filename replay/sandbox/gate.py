@@ -89,15 +89,22 @@ class ProfileGate:
 
 def _for_the_backend(difference: Difference) -> bool:
     """What a gate does not look at: members too many, which the backend behind it answers with
-    400 ``Unsupported parameter`` (codex-wire.md §2.1), and queries."""
+    400 ``Unsupported parameter`` (codex-wire.md §2.1), words of the caller's own in
+    ``client_metadata`` (§9 no. 23), and queries."""
     if difference.layer is Layer.REQUEST_LINE and difference.path == "path":
         return True  # the path is a known one (else nothing is checked): only its query differs
     return (
         difference.layer is Layer.MEMBER_PRESENCE
         and difference.kind is Change.ADDED
         and difference.path.startswith("body:")
-        and "client_metadata" not in difference.path
+        and ("client_metadata" not in difference.path or _is_own_word(difference.path))
     )
+
+
+def _is_own_word(path: str) -> bool:
+    """Whether a member of ``client_metadata`` is no official client's."""
+    _, inside, name = path.partition("client_metadata.")
+    return bool(inside) and not name.startswith(_OFFICIAL) and name not in _official_words()
 
 
 def make_gate(mode: str) -> Gate:
@@ -129,12 +136,21 @@ def make_gate(mode: str) -> Gate:
 @cache
 def named_models() -> frozenset[str]:
     """The models that shipped profiles name."""
-    return frozenset(
-        slug
-        for item in library.available()
-        if item.client == CLIENT
-        for slug in library.load(item.file).named_models
-    )
+    return frozenset(slug for profile in _shipped() for slug in profile.named_models)
+
+
+_OFFICIAL = ("x-codex-", "x-openai-", "ws_request_header_")
+"""How words of official clients begin in ``client_metadata`` (codex-wire.md §2.4)."""
+
+
+@cache
+def _official_words() -> frozenset[str]:
+    """Members of ``client_metadata`` that a shipped profile has."""
+    return frozenset(name for profile in _shipped() for name in profile.members("client_metadata"))
+
+
+def _shipped() -> list[Profile]:
+    return [library.load(item.file) for item in library.available() if item.client == CLIENT]
 
 
 def reasons_header(reasons: list[str]) -> str:

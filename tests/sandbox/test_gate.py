@@ -79,8 +79,18 @@ def content(profile: Profile, model: str) -> dict[str, Any]:
 
 
 def made(
-    sandbox: Sandbox, name: str, kind: str = "turn", *, model: str = "gpt-5.5", **options: Any
+    sandbox: Sandbox,
+    name: str,
+    kind: str = "turn",
+    *,
+    model: str = "gpt-5.5",
+    more: dict[str, Any] | None = None,
+    **options: Any,
 ) -> apply.Assembled:
+    """
+    Args:
+        more: members of the body beside those of :func:`content`.
+    """
     profile = library.load(name)
     return apply.request(
         profile,
@@ -88,7 +98,7 @@ def made(
         shape=profile.shape(model),
         sign_in="chatgpt",
         roles=roles(sandbox, model),
-        content=content(profile, model) if kind == "turn" else {},
+        content={**content(profile, model), **(more or {})} if kind == "turn" else {},
         **options,
     )
 
@@ -159,6 +169,21 @@ async def test_a_refusal_looks_like_a_challenge_and_says_why(start: Callable[...
     entry = sandbox.services.recorder.entries()[-1].json()
     assert entry["status"] == 403
     assert any("originator" in reason for reason in entry["gate"])
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [("mine", 200), ("x-codex-later", 403), ("mcp_attribution", 403)],
+)
+async def test_words_of_a_caller_s_own_pass(
+    start: Callable[..., Any], word: str, status: int
+) -> None:
+    sandbox = await start(gate="codex@0.142.0")
+    words = {"client_metadata": {word: "1"}}
+    options = {"unknown": "keep", "http_version": "HTTP/1.1"}
+    answer = await send(sandbox, made(sandbox, "codex@0.142.0", more=words, **options))
+    assert answer.status == status, answer.reasons
+    assert (word in answer.reasons) == (status == 403)
 
 
 async def test_an_ordinary_client_is_refused_everywhere_but_on_open_paths(

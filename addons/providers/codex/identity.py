@@ -31,6 +31,7 @@ class Identity:
         turn_state: the caller's opaque turn state, never minted.
         metadata: the caller's turn-metadata members that are not identity.
         client_metadata: the caller's ``client_metadata`` members that are not identity.
+        originator: the client that the caller says it is, "" when it does not.
         signature: recognises the thread in later requests.
         sources: field -> where it came from, for the log and the debugger.
         notes: what was ignored and why, one sentence each.
@@ -53,6 +54,7 @@ class Identity:
     turn_state: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     client_metadata: Mapping[str, str] = field(default_factory=dict)
+    originator: str = ""
     signature: Signature = field(default_factory=Signature)
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()

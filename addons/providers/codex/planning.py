@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from addons.accounts.model import Account
 from addons.errors import ClientError
@@ -33,7 +33,7 @@ from addons.providers.contract import UpstreamRequest
 from fingerprints import apply
 from fingerprints.item_forms import item_forms
 from fingerprints.library import load
-from fingerprints.matchers import Enum, Nested
+from fingerprints.matchers import Enum
 from fingerprints.profile import Profile, Transport
 from fingerprints.roles import Json
 from fingerprints.serial import dumps
@@ -66,6 +66,10 @@ class Shaped:
         return self.moved is not None and restore(response, self.moved)
 
 
+OF_OFFICIAL: Final = ("x-codex-", "x-openai-", "ws_request_header_")
+"""Beginnings of ``client_metadata`` names that are official clients' alone (codex-wire.md §2.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """On whose behalf, and as which surface of the client."""
@@ -89,7 +93,7 @@ class Planner:
         for shape in self.profile.shapes:
             item_forms(self.profile, shape)
         self._machine = projection.of_machine(environment)
-        self._client_metadata = _members(self.profile, "client_metadata")
+        self._client_metadata = self.profile.members("client_metadata")
         self._surfaces = _surfaces(self.profile)
         self._endpoints = Endpoints(upstream, self.profile)
 
@@ -132,15 +136,23 @@ class Planner:
             turn_id=identity.turn_id,
             previous=previous,
         )
-        # Unlike a parameter, what the release does not say here is not the upstream's to judge.
         content.pop("client_metadata", None)
         if self._client_metadata:
-            content["client_metadata"] = {
-                name: word
-                for name, word in identity.client_metadata.items()
-                if name in self._client_metadata
-            }
+            content["client_metadata"] = self._own_words(identity)
         return Shaped(name, caller or body, content, None, [*notes, *more])
+
+    def _own_words(self, identity: Identity) -> dict[str, str]:
+        """The caller's ``client_metadata`` beside its identity.
+
+        Words of official clients belong to a release: what this one does not say, a newer client
+        behind an older profile does not say either. Any other word is the caller's own, and kept.
+        """
+        official = identity.originator in self._surfaces
+        return {
+            name: word
+            for name, word in identity.client_metadata.items()
+            if name in self._client_metadata or not (official or name.startswith(OF_OFFICIAL))
+        }
 
     def _shape_of(self, slug: str, models: Sequence[Model]) -> str:
         """The upstream's word on a model's shape counts where the release has that shape."""
@@ -292,17 +304,6 @@ class Planner:
         """For a handshake that names none: the first model of the list, as a client would take."""
         listed = (model.slug for model in models if model.listed)
         return next(listed, self.profile.models[0].match[0])
-
-
-def _members(profile: Profile, name: str) -> frozenset[str]:
-    """Names of the members of an object in model requests; none where the release has no such."""
-    document = profile.documents[profile.requests["turn"]["http"].body]
-    return frozenset(
-        member.name
-        for entry in document.members
-        if entry.name == name and isinstance(entry.value, Nested)
-        for member in profile.documents[entry.value.document].members
-    )
 
 
 def _surfaces(profile: Profile) -> frozenset[str]:

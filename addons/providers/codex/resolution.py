@@ -137,6 +137,7 @@ class _Resolver:
             turn_state=self.surfaces.turn_state(),
             metadata=self.surfaces.extra_metadata(),
             client_metadata=self.surfaces.extra_client_metadata(),
+            originator=self.surfaces.headers.get("originator", ""),
             signature=self.signature,
             sources=self.sources,
             notes=tuple(dict.fromkeys(self.surfaces.notes)),

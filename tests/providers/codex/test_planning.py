@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from addons.errors import ClientError
+from fingerprints.library import load
 from tests.providers.codex.exchanges import (
     FULL,
     LITE,
@@ -158,6 +159,29 @@ async def test_a_member_that_nobody_knows_is_sent(release: str) -> None:
     request = await side.sent(side.exchange(body={"model": FULL, "input": "Hi", "brand_new": 1}))
     assert body_of(request)["brand_new"] == 1
     assert [d.path for d in differences(release, request)] == ["body:brand_new"]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+async def test_words_of_the_caller_s_own_are_kept(release: str, transport: str) -> None:
+    """Those of official clients are the release's alone; whose they are, only such a client says
+    (0.169.0 has ``mcp_attribution``, 0.142.0 has not)."""
+    words = {"mine": "1", "x-codex-later": "2", "mcp_attribution": "3"}
+    for headers in ((), (("originator", "codex_exec"),)):
+        side = Side(profile=release)
+        known = load(release).members("client_metadata")
+        body = {"model": FULL, "input": [SAID], "stream": True, "client_metadata": words}
+        if transport == "http":
+            sent = body_of(await side.sent(side.exchange(body=body, headers=headers)))
+        else:
+            exchange = side.socket(*headers)
+            await side.sent(exchange)
+            message = json.dumps({"type": "response.create", **body}).encode()
+            sent = json.loads(side.provider.client_frame(exchange, message))
+        found = {name: word for name, word in sent["client_metadata"].items() if name in words}
+        own = set() if headers else words.keys() - {"x-codex-later"}
+        assert found.keys() == own | (words.keys() & known)
+        assert found.items() <= words.items()
 
 
 async def test_what_cannot_be_sent_is_refused_with_its_name() -> None:
