@@ -7,13 +7,15 @@ Where things are, in the order in which a request meets them:
 - ``launch.py``: start and stop of store, sandbox and providers.
 - ``gateway.py``: mitmproxy's hooks: routes, keys, the request's way in and the answer's way out.
 - ``front/``: client protocols: parse a request, render events and errors.
-- ``exchange.py``: what is known of one client request; ``attempts.py``: its attempts.
+- ``exchange.py``: what is known of one client request; ``choice.py``: which provider plans it;
+  ``attempts.py``: its attempts.
 - ``providers/``: the contract, and one package for each upstream family.
 - ``accounts/``: the pool: which account serves, which one cools.
 - ``stream.py``: the one room that knows mitmproxy's HTTP layer. Its parts: ``driver.py`` (who
   decides about a flow), ``intake.py`` (the client's half), ``sending.py`` (the upstream's half),
   ``tunnel.py`` (WebSocket), ``production.py`` (bodies that are made while they are sent),
   ``dispatch.py`` (hooks from a table).
-- ``relay.py``: a committed answer on its way to the client, chunk by chunk.
+- ``relay.py``: a committed answer on its way to the client, chunk by chunk; ``generation.py``: an
+  answer that a provider makes itself.
 - ``store/``: what outlives the process; ``debug/``: what is shown in mitmweb.
 """

@@ -42,6 +42,9 @@ class _Unread:
     def refuse_body(self) -> None:
         """The flow has its answer."""
 
+    def leave(self) -> None:
+        """Nothing is planned."""
+
 
 def refuse(flow: http.HTTPFlow, answer: http.Response) -> None:
     """Answer a request in its ``requestheaders``; at most :data:`UNREAD_BYTES` of it are read."""

@@ -8,21 +8,23 @@ made ends as an error for the client, and nothing leaves (it fails closed).
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import time
 import weakref
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import assert_never
 
 from mitmproxy import http
 
+from addons import choice
 from addons.delivery import REQUEST_ID, Delivery
 from addons.driver import Replan, Step
 from addons.errors import ClientError
 from addons.exchange import Attempt, Exchange
-from addons.front.bodies import IncrementalDecoder
+from addons.held_body import HeldBody
 from addons.messages import MessageWindow
+from addons.native import native_request
 from addons.production import Production
 from addons.providers.contract import (
     Answer,
@@ -33,17 +35,17 @@ from addons.providers.contract import (
     Generated,
     HeaderList,
     Hold,
-    Plan,
+    NextAccount,
+    RefreshCredentials,
     Refuse,
     SameAccount,
-    UpstreamRequest,
+    Tried,
 )
 from addons.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-HELD_BYTES = 64 * 1024 * 1024
-"""Most bytes that a held answer may have once its content-encoding is undone."""
+type _Refused = NextAccount | SameAccount | RefreshCredentials | Fail
 
 type Witness = Callable[[http.HTTPFlow, Replan, Exchange], Awaitable[None]]
 """Shows a failed attempt to whoever watches (mitmweb, recordings)."""
@@ -65,10 +67,12 @@ class ExchangeDriver:
         self.lane = ""
         self.http2 = True
         self.production: Production | None = None
+        self.left = False
+        self._planning: asyncio.Task[object] | None = None
         self.extensions = ("", "")
         self.delivery = Delivery(exchange, flow.request)
         self.window = MessageWindow(int(settings.websocket_keep_bytes))
-        self._held = _Held("")
+        self._held = HeldBody("")
         self._settings = settings
         self._witness = witness
         self._client = flow.request  # mitmproxy's HTTP/1 server goes on looking at this object
@@ -86,42 +90,47 @@ class ExchangeDriver:
 
         In ``flow.request`` or ``flow.response`` when this returns; it raises nothing.
         """
+        await self._guarded(self._first())
+        if self.left:  # the client's own request is in the flow still
+            self.respond(ClientError(499, "client_left", "The client has left."))
+
+    async def replan(self, replan: Replan) -> None:
+        """Called by the stream when an answer was not committed. Never raises."""
+        await self._guarded(self._next(replan))
+        if self.left:  # the stream finds that out by itself
+            self.flow.response = None
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        """Whatever goes wrong in planning, nothing is sent; ended where the client leaves."""
+        task = self._planning = asyncio.current_task()
+        assert task is not None
+        try:
+            await work
+        except BaseException as failure:
+            if self.left and isinstance(failure, asyncio.CancelledError):
+                task.uncancel()
+                return
+            self._fail_closed(failure)
+            if not isinstance(failure, Exception | asyncio.CancelledError) or _is_cancelled():
+                raise
+        finally:
+            self._planning = None
+
+    def leave(self) -> None:
+        if self._planning is not None and not self.left:
+            self.left = True
+            self._planning.cancel()
+
+    async def _first(self) -> None:
         try:
             self.exchange.read(
                 self._client.raw_content or b"",
                 self._client.headers.get("content-encoding"),
                 limit=self.max_request_bytes,
             )
-            self._apply(await self.exchange.provider.plan(self.exchange))
+            await self._plan()
         except ClientError as error:
             self.respond(error)
-        except BaseException as failure:
-            self._fail_closed(failure)
-            if not isinstance(failure, Exception | asyncio.CancelledError) or _is_cancelled():
-                raise
-
-    async def replan(self, replan: Replan) -> None:
-        """Called by the stream when an answer was not committed. Never raises."""
-        work = asyncio.ensure_future(self._next(replan))
-        left = False
-
-        def leave() -> None:
-            nonlocal left
-            left = True
-            work.cancel()
-
-        replan.left = leave
-        try:
-            await asyncio.wait({work})
-        finally:
-            work.cancel()  # where this is cancelled itself
-            replan.left = None
-        if left:  # the stream finds that out by itself
-            self.flow.response = None
-        elif work.cancelled():
-            self._fail_closed(asyncio.CancelledError())
-        elif (failure := work.exception()) is not None:
-            self._fail_closed(failure)
 
     async def _next(self, replan: Replan) -> None:
         exchange = self.exchange
@@ -137,22 +146,63 @@ class ExchangeDriver:
         error = verdict.error
         assert error is not None
         await self._show(replan)
-        if isinstance(verdict, Fail) or not self._may_try_again():
-            self._tell(error, replan)
+        if not await self._may_follow(verdict):
+            self._tell(replan, error)
             return
-        if isinstance(verdict, SameAccount) and verdict.after > 0:
-            if self._spent() + verdict.after > self._settings.attempt_budget_seconds:
-                self._tell(error, replan)
-                return
-            await asyncio.sleep(verdict.after)
         try:
-            plan = await exchange.provider.plan(exchange)
-            if isinstance(plan, Refuse) and plan.error is error:
-                self._tell(error, replan)
-            else:
-                self._apply(plan)
+            await self._plan(error, partial(self._tell, replan))
         except ClientError as refused:
             self.respond(refused, _request_id(self.flow.response))
+
+    async def _plan(
+        self, last: ClientError | None = None, tell: Callable[[ClientError], None] | None = None
+    ) -> None:
+        """Ask for plans until there is one to apply.
+
+        Args:
+            last: the error of the attempt before; ``tell`` gives it to the client.
+        """
+        while True:
+            started = time.monotonic()
+            plan = await choice.plan(self.exchange)
+            if not isinstance(plan, Tried):
+                break
+            verdict = plan.verdict
+            self.exchange.attempts.append(
+                Attempt(plan.account, started, plan.status, verdict, verdict.reason)
+            )
+            await self._show_tried(plan)
+            last, tell = verdict.error or _unreachable(verdict.reason), self.respond
+            if not await self._may_follow(verdict):
+                tell(last)
+                return
+        if isinstance(plan, Refuse) and plan.error is last and tell is not None:
+            tell(last)
+        else:
+            self._apply(plan)
+
+    async def _may_follow(self, verdict: _Refused) -> bool:
+        """Whether another attempt may be made now, after the wait that the verdict asks for."""
+        if isinstance(verdict, Fail) or not self._may_try_again():
+            return False
+        if isinstance(verdict, SameAccount) and verdict.after > 0:
+            if self._spent() + verdict.after > self._settings.attempt_budget_seconds:
+                return False
+            await asyncio.sleep(verdict.after)
+        return True
+
+    async def _show_tried(self, plan: Tried) -> None:
+        """As :meth:`_show`, with what the provider sent and was told by itself."""
+        flow = self.flow
+        before = flow.request, flow.response
+        if plan.request is not None:
+            flow.request = native_request(plan.request, self._client)
+        flow.response = http.Response.make(plan.status, plan.said) if plan.status else None
+        error = "" if plan.status else plan.verdict.reason
+        try:
+            await self._show(Replan(flow, self, plan.said, Ended.COMPLETE, error))
+        finally:
+            flow.request, flow.response = before
 
     async def _show(self, replan: Replan) -> None:
         try:
@@ -179,13 +229,13 @@ class ExchangeDriver:
             and self._spent() < settings.attempt_budget_seconds
         )
 
-    def _apply(self, plan: Plan) -> None:
+    def _apply(self, plan: Forward | Generated | Refuse) -> None:
         match plan:
             case Forward(request=request, account=account, summary=summary):
                 native = native_request(request, self._client)
                 self.exchange.attempts.append(Attempt(account))
                 self.exchange.summary |= summary
-                self._held = _Held("")
+                self._held = HeldBody("")
                 self.flow.request, self.flow.response = native, None
                 self.lane, self.http2 = request.lane, request.http2
             case Generated(status=status, headers=headers, body=body, account=account):
@@ -239,7 +289,7 @@ class ExchangeDriver:
             return b"".join(chunks)
         try:
             if self._held.encoding != encoding:
-                self._held = _Held(encoding)
+                self._held = HeldBody(encoding)
             return self._held.decoded(chunks)
         except ClientError:
             if self.exchange.turn is not None:
@@ -256,7 +306,7 @@ class ExchangeDriver:
         self.flow.response = response
         self.exchange.summary["error"] = error.code
 
-    def _tell(self, error: ClientError, replan: Replan) -> None:
+    def _tell(self, replan: Replan, error: ClientError) -> None:
         """The last attempt's error: the upstream's own answer to a client that understands it."""
         response = self.flow.response
         if response is not None and response.status_code >= 400 and replan.ended is Ended.COMPLETE:
@@ -310,58 +360,6 @@ class ExchangeDriver:
                 "`max_request_bytes`.",
             )
         )
-
-
-class _Held:
-    """The held body of one attempt, decoded piece by piece."""
-
-    def __init__(self, encoding: str) -> None:
-        self.encoding = encoding
-        self._decoder: IncrementalDecoder | None = None
-        self._taken = 0
-        self._content = b""
-
-    def decoded(self, chunks: list[bytes]) -> bytes:
-        """All that is held, decoded; ``chunks`` are those of the last call and perhaps more.
-
-        Raises:
-            ClientError: 502 ``upstream_encoding``.
-        """
-        if self._decoder is None:
-            self._decoder = IncrementalDecoder(self.encoding, limit=HELD_BYTES)
-        for chunk in chunks[self._taken :]:
-            self._content += self._decoder.feed(chunk)
-        self._taken = len(chunks)
-        return self._content
-
-
-def native_request(request: UpstreamRequest, client: http.Request) -> http.Request:
-    """The mitmproxy request of a plan, in the HTTP version in which the client speaks.
-
-    mitmproxy translates between versions by itself; the version decides only in which form it
-    expects the host.
-    """
-    headers = [(key, value) for key, value in request.headers if key.lower() != b"host"]
-    authority = request.authority.encode()
-    if not client.is_http2:
-        names = [key.lower() for key, _ in request.headers]
-        place = names.index(b"host") if b"host" in names else 0
-        name = request.headers[place][0] if b"host" in names else b"host"
-        headers.insert(place, (name, authority))
-    # Shallow copies: the constructor checks each field's type at a tenth of a millisecond.
-    native = copy.copy(client)
-    native.data = copy.copy(client.data)
-    native.data.host = request.host
-    native.data.port = request.port
-    native.data.method = request.method.encode()
-    native.data.scheme = request.scheme.encode()
-    native.data.authority = authority if client.is_http2 else b""
-    native.data.path = request.path.encode()
-    native.data.headers = http.Headers(headers)
-    native.data.content = request.body
-    native.data.trailers = None
-    native.data.http_version = b"HTTP/2.0" if client.is_http2 else b"HTTP/1.1"
-    return native
 
 
 def _unreachable(error: str) -> ClientError:

@@ -182,6 +182,8 @@ class Delivery:
 
     def outcome(self, response: http.Response | None) -> Outcome:
         """How the exchange ended, when its response is over."""
+        if self._exchange.given is not None:
+            return self._exchange.given
         if self._relay is not None:
             return self._relay.outcome or Outcome.TRUNCATED
         if self.cut:
@@ -193,7 +195,7 @@ class Delivery:
 
     def early_outcome(self) -> Outcome:
         """How it ended, when the response is not: a client often leaves behind the last event."""
-        seen = self._relay.outcome if self._relay is not None else None
+        seen = self._relay.outcome if self._relay is not None else self._exchange.given
         if seen is not None:
             return seen
         return Outcome.TRUNCATED if self.cut else Outcome.CLIENT_LEFT

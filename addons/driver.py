@@ -7,7 +7,6 @@ layers, only its flows.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -97,6 +96,12 @@ class Driver(Protocol):
     def refuse_body(self) -> None:
         """The client's body is too large: set ``flow.response``."""
 
+    def leave(self) -> None:
+        """The client has left: what is being planned for it is not wanted any more.
+
+        Called at once, also while a hook runs; there may be nothing to end.
+        """
+
 
 @dataclass(eq=False)
 class Replan:
@@ -107,8 +112,6 @@ class Replan:
     body: bytes
     ended: Ended
     error: str = ""
-    left: Callable[[], object] | None = None
-    """Set while the driver waits; called when the client leaves."""
 
 
 _DRIVER = "floway_driver"

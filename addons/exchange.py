@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from addons.errors import ClientError
 from addons.front.bodies import decode, parse_object
 from addons.front.contract import ClientProtocol, Renderer, Turn
 from addons.front.routes import Route
@@ -26,6 +28,14 @@ class Attempt:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider that may serve a request. ``route`` None: it serves no requests of this kind."""
+
+    provider: Provider
+    route: Route | None
+
+
 @dataclass(slots=True)
 class Usage:
     """Token counts as the upstream reported them."""
@@ -34,6 +44,27 @@ class Usage:
     cached_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+
+    @classmethod
+    def of_response(cls, response: Mapping[str, Any]) -> Usage | None:
+        """Token counts of a finished response object; None when it has none."""
+        usage = response.get("usage")
+        if not isinstance(usage, dict):
+            return None
+        return cls(
+            input_tokens=_count(usage.get("input_tokens")),
+            cached_tokens=_count(_inner(usage, "input_tokens_details").get("cached_tokens")),
+            output_tokens=_count(usage.get("output_tokens")),
+            reasoning_tokens=_count(_inner(usage, "output_tokens_details").get("reasoning_tokens")),
+        )
+
+    def summary(self) -> dict[str, int]:
+        """For the flow's metadata."""
+        return {
+            "input": self.input_tokens,
+            "cached": self.cached_tokens,
+            "output": self.output_tokens,
+        }
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +81,8 @@ class Exchange:
         state: the provider's own notes; the core never looks inside.
         summary: small JSON for the flow's metadata and comment.
         hidden_headers: of the upstream's answer, in lower case; the client is not shown them.
+        candidates: all providers, where the model decides which one serves; else empty.
+        given: how a produced answer has ended, as far as it has.
     """
 
     id: str
@@ -73,6 +106,8 @@ class Exchange:
     summary: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     hidden_headers: set[str] = field(default_factory=set)
+    candidates: Sequence[Candidate] = ()
+    given: Outcome | None = None
 
     @property
     def websocket(self) -> bool:
@@ -106,6 +141,37 @@ class Exchange:
         self.body = decode(body, content_encoding, limit=limit)
         self.request = parse_object(self.body)
         self.turn = self.protocol.parse(self.request)
+        self._choose_provider(self.turn.model)
         self.renderer = self.protocol.renderer(self.turn, self.request)
         for note in self.turn.notes:
             logger.debug("exchange %s: %s", self.id, note)
+
+    def _choose_provider(self, model: str) -> None:
+        """The provider that claims the model; without one it stays the first with a route.
+
+        Raises:
+            ClientError: it serves no requests of this kind.
+        """
+        for candidate in self.candidates:
+            if candidate.provider.claims(model):
+                if candidate.route is None:
+                    raise ClientError(
+                        404,
+                        "model_not_found",
+                        f"The model {model!r:.120} is not served at {self.route.path}; "
+                        "`floway routes` lists where each provider's models are.",
+                        param="model",
+                    )
+                self.provider, self.route = candidate.provider, candidate.route
+                return
+
+
+def _inner(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    inner = value.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
+        return 0
+    return int(value)

@@ -40,7 +40,7 @@ from addons.debug.description import describe
 from addons.destinations import is_own, is_this_machine, named_host
 from addons.driver import Origin, Replan, drive, driver_of, release
 from addons.errors import ClientError
-from addons.exchange import Exchange
+from addons.exchange import Candidate, Exchange
 from addons.front import protocols
 from addons.front.keys import ClientKeys, proxy_keys
 from addons.front.routes import Route, RouteTable
@@ -89,6 +89,15 @@ class Service:
     def with_settings(self, settings: Settings) -> Service:
         """The same with other limits and client keys."""
         return replace(self, settings=settings, keys=_keys(settings))
+
+    def candidates(self, route: Route) -> Sequence[Candidate]:
+        """The providers among which a request's model decides; empty where the route has."""
+        if route.host is not None or route.native or route.kind not in ("model", "models"):
+            return ()
+        return tuple(
+            Candidate(provider, self.routes.of_provider(name, route))
+            for name, provider in self.providers.items()
+        )
 
     def decrypts(self, names: set[str]) -> bool:
         """Whether a TLS connection to a host of these names is opened, and not tunnelled."""
@@ -174,6 +183,7 @@ class Gateway:
             method=request.method,
             path=request.path,
             headers=headers,
+            candidates=service.candidates(route),
         )
         drive(flow, ExchangeDriver(flow, exchange, service.settings, self._witness))
 
@@ -275,7 +285,8 @@ class Gateway:
             return
         if driver.exchange.committed:
             driver.collect(flow.response)
-        await self._after(flow, driver, driver.delivery.outcome(flow.response))
+        left, outcome = driver.left, driver.delivery.outcome(flow.response)
+        await self._after(flow, driver, Outcome.CLIENT_LEFT if left else outcome)
 
     async def error(self, flow: http.HTTPFlow) -> None:
         driver = _driver(flow)

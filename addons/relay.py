@@ -54,7 +54,7 @@ class EventRelay:
         """
         assert exchange.renderer is not None
         self._renderer = exchange.renderer
-        self._onlooker = _Onlooker(exchange)
+        self._onlooker = Onlooker(exchange)
         self._sieve = None
         if self._renderer.passthrough:
             self._sieve = _sieve(self._onlooker.wanted | self._renderer.watched)
@@ -179,7 +179,7 @@ class Collector:
     def __init__(self, exchange: Exchange) -> None:
         assert exchange.renderer is not None
         self._renderer = exchange.renderer
-        self._onlooker = _Onlooker(exchange)
+        self._onlooker = Onlooker(exchange)
         self.outcome: Outcome | None = None
 
     def answer(self, body: bytes) -> bytes:
@@ -206,7 +206,7 @@ class Collector:
         return dumps(whole)
 
 
-class _Onlooker:
+class Onlooker:
     """Lets the provider see the events that it wants to see.
 
     What goes wrong there is logged once; the answer goes on as it is.

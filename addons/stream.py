@@ -151,8 +151,8 @@ class AttemptStream(IntakeStream):
         """The layer only queues this while a hook runs; the work for that client ends now."""
         if isinstance(self._waiting, Production):
             self._waiting.cancel()
-        elif self._waiting is not None and self._waiting.left is not None:
-            self._waiting.left()
+        elif self.driver is not None:
+            self.driver.leave()
 
     def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
         killed = yield from super().check_killed(emit_error_hook)

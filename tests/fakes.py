@@ -11,6 +11,7 @@ import orjson
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front import protocols
+from addons.front.models import ModelEntry
 from addons.front.routes import Route
 from addons.front.sse import encode
 from addons.providers.contract import (
@@ -84,9 +85,18 @@ class FakeProvider:
     before: Exception | None = None
     afterwards: Exception | None = None
     served: Sequence[Route] = tuple(ROUTES)
+    listed: Sequence[str] | Exception = ()
 
     def routes(self) -> Sequence[Route]:
         return self.served
+
+    def claims(self, model: str) -> bool:
+        return model.startswith(f"{self.name}/")
+
+    async def models(self) -> Sequence[ModelEntry]:
+        if isinstance(self.listed, Exception):
+            raise self.listed
+        return [ModelEntry(name) for name in self.listed]
 
     async def start(self) -> None:
         self.calls.append("start")
@@ -247,6 +257,24 @@ def answer_events(*words: str, end: str = "completed", **response: Any) -> list[
 def wire(events: Sequence[Event]) -> bytes:
     """Events as the upstream sends them."""
     return b"".join(encode(event["type"], orjson.dumps(event)) for event in events)
+
+
+def events_of(
+    events: Sequence[Event | Exception], closed: list[str] | None = None
+) -> AsyncIterator[Event]:
+    """A source of events; an exception is raised in its turn. Its end is noted in ``closed``."""
+
+    async def source() -> AsyncIterator[Event]:
+        try:
+            for event in events:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+        finally:
+            if closed is not None:
+                closed.append("closed")
+
+    return source()
 
 
 def generated(*chunks: bytes | Exception, status: int = 200) -> Generated:

@@ -85,11 +85,13 @@ class Proxy:
         provider: FakeProvider,
         *,
         addons: Sequence[object] = (),
+        more: Sequence[FakeProvider] = (),
         own_ports: Callable[[], frozenset[int]] = frozenset,
         witness: Witness = show_attempt,
         **settings: Any,
     ) -> None:
         self.provider = provider
+        self.providers = [provider, *more]
         self.gateway = Gateway(witness)
         self.noting = Noting()
         self.settings = Settings(**settings)
@@ -129,7 +131,7 @@ class Proxy:
     def serve(self, **settings: Any) -> None:
         """Put the gateway into service, perhaps with other settings."""
         self.settings = Settings(**settings) if settings else self.settings
-        self.gateway.service = Service.of(self.settings, [self.provider], [HEALTH], self._own_ports)
+        self.gateway.service = Service.of(self.settings, self.providers, [HEALTH], self._own_ports)
 
     def aim(self, upstream: Upstream) -> None:
         """Plans go to this upstream."""

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
-from mitmproxy import http
-from mitmproxy.test import tflow
 
-from addons import attempts
-from addons.attempts import ExchangeDriver, native_request
+from addons import attempts, held_body
 from addons.driver import Replan, Step
 from addons.errors import ClientError
 from addons.exchange import Exchange
@@ -28,15 +23,13 @@ from addons.providers.contract import (
     Ended,
     Fail,
     Hold,
-    NextAccount,
     Outcome,
     RefreshCredentials,
     Refuse,
     SameAccount,
-    UpstreamRequest,
     Verdict,
 )
-from addons.settings import Settings
+from tests.driven import BUSY, NEXT, Case
 from tests.fakes import (
     CHAT_ROUTE,
     MODEL_ROUTE,
@@ -44,97 +37,8 @@ from tests.fakes import (
     SIDE_ROUTE,
     FakeProvider,
     Mishap,
-    exchange_of,
     generated,
 )
-
-BUSY = ClientError(429, "usage_limit_reached", "The limit is reached.", retry_after=60)
-NEXT = NextAccount("limit", 60.0, BUSY)
-
-
-class Case:
-    """A driver whose client has sent its request, and what the stream would do with it."""
-
-    def __init__(
-        self,
-        *plans: Any,
-        verdicts: list[Any] | None = None,
-        route: Route = MODEL_ROUTE,
-        stream: bool = True,
-        http2: bool = False,
-        provider: FakeProvider | None = None,
-        **settings: Any,
-    ) -> None:
-        self.provider = provider or FakeProvider()
-        self.provider.plans, self.provider.verdicts = list(plans), verdicts or []
-        whole = exchange_of(self.provider, route, stream=stream)
-        self.exchange: Exchange = exchange_of(self.provider, route)
-        self.exchange.turn = self.exchange.renderer = None
-        self.exchange.body, self.exchange.request = b"", {}
-        self.flow = tflow.tflow()
-        self.flow.request = self.client = http.Request.make(
-            route.method,
-            "http://floway.test" + route.path,
-            whole.body,
-            {"authorization": "Bearer client-key", "cookie": "own=1"},
-        )
-        if http2:
-            self.client.http_version = "HTTP/2.0"
-        self.witnessed: list[tuple[int, str]] = []
-        self.witness_fails = False
-        self.driver = ExchangeDriver(self.flow, self.exchange, Settings(**settings), self._witness)
-
-    async def _witness(self, flow: http.HTTPFlow, replan: Replan, exchange: Exchange) -> None:
-        self.witnessed.append((len(exchange.attempts), exchange.attempts[-1].reason))
-        if self.witness_fails:
-            raise Mishap("no one is watching")
-
-    def answered(
-        self,
-        status: int | None = 429,
-        body: bytes = b"no",
-        *,
-        ended: Ended = Ended.COMPLETE,
-        **headers: str,
-    ) -> Step:
-        """The upstream answers; the driver's step."""
-        self.flow.response = None
-        if status is not None:
-            pairs = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
-            self.flow.response = http.Response.make(status)
-            self.flow.response.headers = http.Headers(pairs)
-        self.body, self.ended = body, ended
-        error = "reset" if ended is Ended.BROKEN else ""
-        return self.driver.judge(ended, [body] if body else [], error)
-
-    async def replanned(self) -> None:
-        error = "reset" if self.ended is Ended.BROKEN else ""
-        await self.driver.replan(Replan(self.flow, self.driver, self.body, self.ended, error))
-
-    async def refused(self, status: int | None = 429, body: bytes = b"no", **more: Any) -> None:
-        assert self.answered(status, body, **more) is Step.REPLAN
-        await self.replanned()
-
-    @property
-    def sent(self) -> str | None:
-        """Account of the request that goes out; None when an answer is given instead."""
-        if self.flow.response is not None:
-            return None
-        assert self.flow.request is not self.client, "the client's own request would go out"
-        return self.flow.request.headers["x-account"]
-
-    @property
-    def told(self) -> tuple[int, str]:
-        """Status and code of the client's answer."""
-        assert self.flow.response is not None
-        return self.flow.response.status_code, self.error["code"]
-
-    @property
-    def error(self) -> dict[str, Any]:
-        assert self.flow.response is not None
-        found: dict[str, Any] = json.loads(self.flow.response.raw_content or b"")["error"]
-        return found
-
 
 # --- the first plan ------------------------------------------------------------------------------
 
@@ -410,12 +314,11 @@ async def test_a_client_that_leaves_ends_the_wait() -> None:
     replan = Replan(case.flow, case.driver, b"", Ended.COMPLETE)
     work = asyncio.ensure_future(case.driver.replan(replan))
     await asyncio.sleep(0)
-    assert replan.left is not None
-    replan.left()
+    case.driver.leave()
     await work
     assert case.flow.response is None
     assert len(case.exchange.attempts) == 1
-    assert replan.left is None
+    assert not work.cancelled()
 
 
 async def test_a_wait_that_is_cancelled_leaves_no_work_behind() -> None:
@@ -431,6 +334,32 @@ async def test_a_wait_that_is_cancelled_leaves_no_work_behind() -> None:
         await work
     await asyncio.sleep(0)
     assert [task for task in before if not task.done()] == [asyncio.current_task()]
+
+
+async def test_a_client_that_leaves_ends_the_first_plan() -> None:
+    started = asyncio.Event()
+
+    async def forever(exchange: Exchange) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    case = Case(forever)
+    work = asyncio.ensure_future(case.driver.begin())
+    await started.wait()
+    case.driver.leave()
+    await work
+    assert case.sent is None, "the client's own request is not sent"
+    assert case.told == (499, "client_left")
+
+
+async def test_leaving_when_nothing_is_planned_changes_nothing() -> None:
+    case = Case()
+    case.driver.leave()
+    await case.driver.begin()
+    case.driver.leave()
+    await asyncio.sleep(0)
+    assert case.sent == "a"
+    assert not case.driver.left
 
 
 # --- what a client is told of the upstream's error -----------------------------------------------
@@ -562,7 +491,7 @@ async def test_an_answer_whose_coding_cannot_be_read(encoding: str) -> None:
 
 
 async def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "HELD_BYTES", 1000)
+    monkeypatch.setattr(held_body, "HELD_BYTES", 1000)
     case = Case()
     await case.driver.begin()
     await case.refused(200, gzip.compress(b" " * 100_000, mtime=0), content_encoding="gzip")
@@ -588,51 +517,6 @@ def test_the_client_s_body_is_too_large() -> None:
     assert case.told == (413, "request_too_large")
     assert "2048" in case.error["message"]
     assert "max_request_bytes" in case.error["message"]
-
-
-# --- native requests -----------------------------------------------------------------------------
-
-
-def request_with(headers: list[tuple[bytes, bytes]]) -> UpstreamRequest:
-    return UpstreamRequest(
-        "POST", "https", "up.test", 8443, "/p?q=1", "up.test:8443", headers, b"body"
-    )
-
-
-@pytest.mark.parametrize(
-    ("headers", "names"),
-    [
-        ([(b"A", b"1"), (b"b", b"2")], [b"host", b"A", b"b"]),
-        ([(b"A", b"1"), (b"Host", b"ignored"), (b"b", b"2")], [b"A", b"Host", b"b"]),
-    ],
-)
-def test_a_native_request_over_http_1(headers: Any, names: list[bytes]) -> None:
-    client = http.Request.make("GET", "http://own.test/x", b"own", {"authorization": "own"})
-    client.timestamp_start = 7.0
-    client.trailers = http.Headers([(b"own", b"1")])
-    native = native_request(request_with(headers), client)
-    assert [name for name, _ in native.headers.fields] == names
-    assert native.headers["host"] == "up.test:8443"
-    assert (native.method, native.scheme, native.host, native.port, native.path) == (
-        *("POST", "https", "up.test", 8443, "/p?q=1"),
-    )
-    assert native.raw_content == b"body"
-    assert native.trailers is None
-    assert native.authority == ""
-    assert native.timestamp_start == 7.0
-    assert native.http_version == "HTTP/1.1"
-    assert (client.method, client.raw_content, client.headers["authorization"]) == (
-        *("GET", b"own", "own"),
-    )
-
-
-def test_a_native_request_over_http_2() -> None:
-    client = http.Request.make("GET", "http://own.test/x")
-    client.http_version = "HTTP/2.0"
-    native = native_request(request_with([(b"a", b"1"), (b"host", b"")]), client)
-    assert native.headers.fields == ((b"a", b"1"),)
-    assert native.authority == "up.test:8443"
-    assert native.http_version == "HTTP/2.0"
 
 
 @pytest.fixture(autouse=True)

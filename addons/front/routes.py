@@ -69,6 +69,15 @@ class RouteTable:
         """Hosts that are decrypted in forward-proxy mode."""
         return {host for host in self._by_host if host is not None}
 
+    def of_provider(self, provider: str, like: Route) -> Route | None:
+        """A provider's route for the same requests as another one's, or None."""
+        wanted = (like.host, like.method, like.path, like.kind, like.protocol)
+        for route in self._by_host.get(like.host, ()):
+            found = (route.host, route.method, route.path, route.kind, route.protocol)
+            if route.provider == provider and found == wanted:
+                return route
+        return None
+
     def match(self, host: str | None, method: str, path: str, *, upgrade: bool) -> Route | None:
         """The route of a request, or None. ``upgrade``: it asks for a WebSocket."""
         path = path.partition("?")[0]

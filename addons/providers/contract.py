@@ -2,6 +2,9 @@
 
 One exchange goes: ``plan`` -> (the request is sent) -> ``judge`` -> perhaps ``plan`` again with
 another account -> ``before_commit`` -> ``observe`` for each event -> exactly one ``after``.
+
+A provider whose upstream can't be sent to natively makes the attempt inside ``plan``: what comes of
+it is :class:`Generated` or :class:`Tried`, and ``judge`` and ``before_commit`` are not called.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from addons.accounts.cooldowns import Source
 from addons.errors import ClientError
 
 if TYPE_CHECKING:
     from addons.exchange import Exchange
+    from addons.front.models import ModelEntry
     from addons.front.routes import Route
 
 type HeaderList = list[tuple[bytes, bytes]]
@@ -70,13 +75,34 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt that the provider made itself, and that failed before the client had a byte.
+
+    It counts as one that was sent natively and judged: its verdict decides whether ``plan`` is
+    called again.
+
+    Attributes:
+        verdict: neither Commit nor Hold, and with an error for the client.
+        status: of the upstream's answer, or what its error stands for; None when there was none.
+        request: what was sent, for those who watch. Without it they see the client's own.
+        said: what the upstream said, likewise; holds no secret.
+    """
+
+    account: str
+    verdict: NextAccount | SameAccount | RefreshCredentials | Fail
+    status: int | None = None
+    request: UpstreamRequest | None = None
+    said: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """Answer with an error; rendered in the client's protocol."""
 
     error: ClientError
 
 
-type Plan = Forward | Generated | Refuse
+type Plan = Forward | Generated | Tried | Refuse
 
 
 # --- what came back, and what to do about it -----------------------------------------------------
@@ -126,6 +152,7 @@ class NextAccount:
     ``scope`` says what cools: the account, the account for this model, or nothing.
     ``error`` is what the client is told when no account is left.
     ``backoff``: nobody said how long, so ``cooldown`` is the first step of an exponential one.
+    ``source``: who said how long.
     """
 
     reason: str
@@ -133,6 +160,7 @@ class NextAccount:
     error: ClientError
     scope: str = "account"  # account | model | none
     backoff: bool = False
+    source: Source = Source.UPSTREAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +209,24 @@ class Provider(Protocol):
     """Types of the events that ``observe`` and ``restore`` want to see; others pass unparsed."""
 
     def routes(self) -> Sequence[Route]:
-        """The requests that this provider serves."""
+        """The requests that this provider serves.
+
+        Several providers may have a route for the same requests by base URL; then the request's
+        model decides, by :meth:`claims`.
+        """
+
+    def claims(self, model: str) -> bool:
+        """Whether requests for this model are this provider's, by the model's name alone.
+
+        What no provider claims is served by the first one that has a route for it.
+        """
+
+    async def models(self) -> Sequence[ModelEntry]:
+        """The models that its accounts serve, by the names that clients use; none without accounts.
+
+        Raises:
+            ClientError: the list can't be had now.
+        """
 
     async def start(self) -> None:
         """Before the first exchange; loads what was kept."""

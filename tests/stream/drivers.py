@@ -94,6 +94,7 @@ class ScriptedDriver:
         self.cuts: list[str] = []
         self.committed = False
         self.asked_to_leave = 0
+        self._work: asyncio.Future[None] | None = None
         self._client = flow.request
         self._flow_request = flow.request
 
@@ -146,14 +147,9 @@ class ScriptedDriver:
         status = None if response is None else response.status_code
         self.replans.append((status, replan.body, replan.ended, replan.error))
         if self.wishes.replanning is not None:
-            work = asyncio.ensure_future(self.wishes.replanning(self.flow))
-
-            def left() -> None:
-                self.asked_to_leave += 1
-                work.cancel()
-
-            replan.left = left
-            await asyncio.wait({work})
+            self._work = asyncio.ensure_future(self.wishes.replanning(self.flow))
+            await asyncio.wait({self._work})
+            self._work = None
         if self.committed and self.wishes.retry_collected:
             self.committed = False
             self.aim()
@@ -171,6 +167,11 @@ class ScriptedDriver:
     def cut_short(self, message: str) -> bytes:
         self.cuts.append(message)
         return self.wishes.last_words
+
+    def leave(self) -> None:
+        if self._work is not None:
+            self.asked_to_leave += 1
+            self._work.cancel()
 
     def refuse_body(self) -> None:
         self.flow.response = http.Response.make(413, b"too large", {"x-own": "1"})

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import httpx
 
@@ -59,10 +60,22 @@ class Catalogue:
         """
         models = await self.refreshed(ask)
         if not models:
-            raise ClientError(
-                502, "models_unavailable", "The upstream's model list could not be had. Try again."
-            )
+            raise _unavailable()
         return models
+
+    async def published(self, url: str, key: str) -> Any:
+        """The public API's list, as it is now, with an API key.
+
+        Raises:
+            ClientError: 502, it could not be had.
+        """
+        try:
+            answer = await self._http().get(url, headers={"authorization": f"Bearer {key}"})
+            answer.raise_for_status()
+            return answer.json()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            logger.warning("the model list could not be fetched: %s", _problem(error))
+            raise _unavailable() from None
 
     async def _fetch(self, ask: Ask) -> None:
         try:
@@ -96,6 +109,12 @@ class Catalogue:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+
+def _unavailable() -> ClientError:
+    return ClientError(
+        502, "models_unavailable", "The upstream's model list could not be had. Try again."
+    )
 
 
 def _problem(error: Exception) -> str:

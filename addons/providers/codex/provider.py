@@ -14,6 +14,7 @@ from typing import Any
 from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Exchange
+from addons.front.models import ModelEntry
 from addons.front.routes import Route
 from addons.operate.contract import Operated
 from addons.providers.codex import frames, roster, verdicts
@@ -24,6 +25,7 @@ from addons.providers.codex.continuation import PREVIOUS, Continuation, limits_o
 from addons.providers.codex.endpoints import sign_in_of
 from addons.providers.codex.environment import detect
 from addons.providers.codex.ids import Mint
+from addons.providers.codex.listing import listed
 from addons.providers.codex.memory import Memory
 from addons.providers.codex.models import Model
 from addons.providers.codex.observation import ITEM_DONE, observe
@@ -95,7 +97,7 @@ class CodexProvider:
         self._settings = settings
         self._clock = clock
         self._mint = Mint()
-        self._memory = Memory(upstream.url, accounts, store)
+        self._memory = Memory(upstream.url, accounts, store, settings, clock)
         self._journal = Journal(store)
         self._continuation = Continuation(
             store,
@@ -152,6 +154,13 @@ class CodexProvider:
     def routes(self) -> Sequence[Route]:
         return routes(self.name, self._settings.forward_hosts)
 
+    def claims(self, model: str) -> bool:
+        """None by name: it serves what nobody else does."""
+        return False
+
+    async def models(self) -> Sequence[ModelEntry]:
+        return await listed(self._planner, self._catalogue, self._memory.pool, self._clock())
+
     @property
     def accounts(self) -> Sequence[Account]:
         return self._memory.pool.accounts
@@ -172,8 +181,7 @@ class CodexProvider:
 
     async def stop(self) -> None:
         await self._catalogue.close()
-        if self._memory.keeper is not None:
-            await self._memory.keeper.stop()
+        await self._memory.close()
         await self._journal.stop()
         await self._continuation.close()
 
@@ -303,7 +311,7 @@ class CodexProvider:
             if state := headers.get("x-codex-turn-state"):
                 self._memory.state_given(progress.identity, account, state)
             if (quota := quota_from_headers(headers, now)) is not None:
-                account.quota = quota
+                self._memory.pool.observed(account, quota)
         if exchange.turn is None and not exchange.websocket:
             if answer.status is None and exchange.method in ("GET", "HEAD"):
                 return transport(answer.error, retried=progress.asked[account.handle] > 1)
@@ -323,6 +331,8 @@ class CodexProvider:
             retried=progress.asked[account.handle] > 1,
             learnable=learnable,
             scan=progress.scan,
+            known=account.quota,
+            rules=self._memory.rules,
         )
         if isinstance(verdict, Fail) and answer.status is not None and progress.shaped is not None:
             refusal = from_answer(answer.status, answer.headers, answer.body, now)

@@ -16,7 +16,6 @@ from addons.providers.codex.usage import (
     quota_from_event,
     quota_from_headers,
     quota_from_usage,
-    token_usage,
 )
 
 NOW = 1_800_000_000.0
@@ -145,9 +144,9 @@ def test_token_counts() -> None:
             "total_tokens": 107,
         }
     }
-    assert token_usage(response) == Usage(100, 64, 7, 3)
-    assert token_usage({"usage": {"input_tokens": "x", "input_tokens_details": 3}}) == Usage()
-    assert token_usage({"usage": None}) is None
+    assert Usage.of_response(response) == Usage(100, 64, 7, 3)
+    assert Usage.of_response({"usage": {"input_tokens": "x", "input_tokens_details": 3}}) == Usage()
+    assert Usage.of_response({"usage": None}) is None
 
 
 @pytest.mark.parametrize(
@@ -197,4 +196,4 @@ def test_no_document_breaks_the_readers(limits: Any, credits: Any, additional: A
     }
     quota_from_event(document, NOW)
     quota_from_usage(document, NOW)
-    token_usage(document)
+    Usage.of_response(document)
