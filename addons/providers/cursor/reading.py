@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -279,9 +280,19 @@ def _object(arguments: Any) -> str:
     if not text.strip():
         return "{}"
     try:
-        return text if isinstance(json.loads(text), dict) else _wrapped_input(text)
+        found = json.loads(text, parse_constant=_no_number, parse_float=_number)
     except (ValueError, RecursionError):
         return _wrapped_input(text)
+    return text if isinstance(found, dict) else _wrapped_input(text)
+
+
+def _number(word: str) -> float:
+    number = float(word)
+    return number if math.isfinite(number) else _no_number(word)
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number that JSON can carry")
 
 
 def _wrapped_input(text: str) -> str:

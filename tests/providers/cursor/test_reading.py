@@ -119,6 +119,8 @@ def test_turns_begin_with_the_user() -> None:
         ({"arguments": " "}, {}),
         ({"arguments": '{"a": [1]}'}, {"a": [1]}),
         ({"arguments": "[1]"}, {"input": "[1]"}),
+        ({"arguments": '{"a": NaN}'}, {"input": '{"a": NaN}'}),
+        ({"arguments": '{"a": 1e999}'}, {"input": '{"a": 1e999}'}),
         ({"arguments": '{"a": '}, {"input": '{"a": '}),
         ({"arguments": "[" * 100_000}, {"input": "[" * 100_000}),
         ({"type": "custom_tool_call", "input": "rm -r é"}, {"input": "rm -r é"}),
