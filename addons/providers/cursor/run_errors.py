@@ -41,3 +41,13 @@ class EndedInCall(CursorError):
 
     def __init__(self) -> None:
         super().__init__("The upstream ended the turn before the results of its tool calls came.")
+
+
+class RunCancelled(CursorError):
+    """floway itself ended the run; the reason says why."""
+
+    status = 503
+    word = "run_cancelled"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The request was cancelled: {reason}.")

@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from addons.providers.cursor.proto.agent_pb2 import (
     AgentClientMessage,
+    AgentRunRequest,
     AgentServerMessage,
     ConversationStateStructure,
     ConversationTokenDetails,
@@ -34,6 +35,10 @@ from addons.providers.cursor.proto.exec_pb2 import (
 )
 from addons.providers.cursor.proto.mcp_pb2 import McpArgs, McpToolCall
 from addons.providers.cursor.run_outputs import Output, Send
+
+RUN_REQUEST = AgentClientMessage(
+    run_request=AgentRunRequest(conversation_state=b"")
+).SerializeToString()
 
 
 def update(message: InteractionUpdate) -> bytes:
