@@ -18,8 +18,8 @@ UNREAD_BYTES = 1024 * 1024
 """Limit of a request body that is read only to be thrown away; a larger one ends the connection."""
 
 
-class _Unread:
-    """Driver of a request that is answered by its head alone: nothing of it is sent."""
+class Unsent:
+    """Driver of a request that floway answers itself: nothing of it is sent."""
 
     def __init__(self) -> None:
         self.hold_bytes = 0
@@ -49,7 +49,7 @@ class _Unread:
 def refuse(flow: http.HTTPFlow, answer: http.Response) -> None:
     """Answer a request in its ``requestheaders``; at most :data:`UNREAD_BYTES` of it are read."""
     flow.response = answer
-    drive(flow, _Unread())
+    drive(flow, Unsent())
 
 
 def error_response(

@@ -67,7 +67,7 @@ class Usage:
         }
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Exchange:
     """Everything that is known of one client request.
 

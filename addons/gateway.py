@@ -140,8 +140,8 @@ class Gateway:
         if flow.is_replay:
             self._repeat(flow)
             return
-        if not flow.live or flow.error or flow.response:
-            return  # a copy for the debugger, an invalid request, or answered by another addon
+        if not flow.live or flow.error or flow.response or driver_of(flow) is not None:
+            return  # a copy for the debugger, an invalid request, or taken by another addon
         try:
             self._route(flow)
         except Exception:

@@ -159,6 +159,13 @@ class Settings(BaseSettings):
             "required on any other."
         ),
     )
+    control_hosts: Annotated[list[Host], NoDecode, BeforeValidator(listed)] = Field(
+        default_factory=list,
+        description=(
+            "Host names by which the control API and /metrics may be reached, besides localhost "
+            "and IP addresses."
+        ),
+    )
     forward_hosts: Annotated[list[Host], NoDecode, BeforeValidator(listed)] = Field(
         default_factory=list,
         description="Further hosts to decrypt in forward-proxy mode, besides the providers' own.",

@@ -13,3 +13,10 @@ from ``addons/control.py``, the edge, and meets these modules:
   Prometheus asks.
 - ``contract.py``: what a provider shows of itself; ``running.py``: how a command finds the process.
 """
+
+from typing import Final
+
+PREFIX: Final = "/floway/api/v1"
+"""Of the control API's paths."""
+
+METRICS_PATH: Final = "/metrics"

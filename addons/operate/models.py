@@ -36,7 +36,7 @@ class Asked(BaseModel):
 class Problem(Answered):
     code: str = Field(description="For programs.")
     message: str = Field(description="For people; names the field.")
-    remedy: str = Field("", description="What would help.")
+    remedy: str = Field(default="", description="What would help.")
 
 
 class ErrorAnswer(Answered):
@@ -95,7 +95,9 @@ class AddedAccount(Answered):
     account: AccountView
     updated: bool = Field(description="It was known before.")
     where: str = Field(description="Where its sign-in is kept, for people.")
-    warning: str = Field("", description="What a person should know of an imported sign-in.")
+    warning: str = Field(
+        default="", description="What a person should know of an imported sign-in."
+    )
 
 
 class NewAccount(Asked):
@@ -103,9 +105,9 @@ class NewAccount(Asked):
 
     provider: str = Field(min_length=1, max_length=64)
     label: Label | Literal[""] = ""
-    api_key: SecretStr | None = Field(None, max_length=4096)
+    api_key: SecretStr | None = Field(default=None, max_length=4096)
     sign_in: dict[str, Any] | None = Field(
-        None, description="As `floway accounts export` writes it.", repr=False
+        default=None, description="As `floway accounts export` writes it.", repr=False
     )
 
 
@@ -245,7 +247,7 @@ class SessionEvent(Answered):
     after: str | int = Field(alias="to")
     tokens: int
     dropped: list[str] | None = Field(
-        None, description="What the account after a change of account could not be sent."
+        default=None, description="What the account after a change of account could not be sent."
     )
 
 
