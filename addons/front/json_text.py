@@ -1,4 +1,4 @@
-"""JSON text for streams, where the same head and tail surround every delta."""
+"""JSON text: pieces of streams, where the same head and tail surround every delta; arguments."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def quoted(text: str) -> bytes:
 def compact(value: Any) -> bytes:
     """JSON without white space."""
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def compact_text(value: Any) -> str:
+    """JSON without white space and with its characters as they are, as models write arguments."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -24,7 +24,8 @@ _TYPES = {
 }
 
 _LONGEST_WAIT = 60.0
-"""Seconds. The OpenAI SDKs ignore a longer retry-after and try again at once, twice."""
+"""Seconds. The OpenAI and Anthropic SDKs ignore a longer retry-after and try again at once,
+twice."""
 
 # What trying again can't mend, whatever the status.
 _PERMANENT = frozenset({"insufficient_quota", "usage_not_included", "unsupported_value"})
@@ -60,22 +61,28 @@ def error_object(error: ClientError) -> Json:
 
 
 def render(error: ClientError) -> tuple[dict[str, str], bytes]:
-    """Headers and body of an error answer.
+    """Headers and body of an error answer."""
+    headers = {"content-type": "application/json", **retry_headers(error)}
+    body = json.dumps({"error": error_object(error)}, separators=(",", ":")).encode()
+    return headers, body
+
+
+def retry_headers(error: ClientError) -> dict[str, str]:
+    """What tells a client whether and when to try again.
 
     ``retry-after`` is in whole seconds, rounded up. A long wait is in the message only: clients
     sleep through it without a word (seen with a coding client whose upgrade was refused).
     ``x-should-retry: false`` stops the SDKs, which would otherwise try 408, 409, 429 and 5xx
     again, where that can't help: permanent errors, and waits longer than they are ready to wait.
     """
-    headers = {"content-type": "application/json"}
+    headers: dict[str, str] = {}
     wait = error.retry_after
     long = wait is not None and wait > _LONGEST_WAIT
     if wait is not None and not long:
         headers["retry-after"] = str(max(0, math.ceil(wait)))
     if error.code in _PERMANENT or long:
         headers["x-should-retry"] = "false"
-    body = json.dumps({"error": error_object(error)}, separators=(",", ":")).encode()
-    return headers, body
+    return headers
 
 
 def failed_response_error(error: ClientError) -> Json:

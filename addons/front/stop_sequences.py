@@ -14,15 +14,17 @@ class StopFilter:
 
     Attributes:
         hit: a sequence was found; nothing more comes.
+        found: that sequence, "" before.
     """
 
-    __slots__ = ("_held", "_stops", "hit")
+    __slots__ = ("_held", "_stops", "found", "hit")
 
     def __init__(self, stops: Sequence[str]) -> None:
         """``stops``: not empty, and no empty sequence among them."""
         self._stops = tuple(stops)
         self._held = ""
         self.hit = False
+        self.found = ""
 
     def feed(self, text: str) -> str:
         """What can be shown after ``text`` was added."""
@@ -31,9 +33,11 @@ class StopFilter:
         text = self._held + text
         found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
+            end, start = min(found)
             self.hit = True
+            self.found = text[start:end]
             self._held = ""
-            return text[: min(found)[1]]
+            return text[:start]
         held = max(_overlap(text, stop) for stop in self._stops)
         shown = len(text) - held
         self._held = text[shown:]
