@@ -109,6 +109,26 @@ def unrouted() -> ClientError:
     )
 
 
+def unreachable(error: str) -> ClientError:
+    """No answer came."""
+    return ClientError(502, "upstream_unreachable", f"The upstream gave no answer: {error}")
+
+
+def unjudged(exchange: str) -> ClientError:
+    """An answer came, and nobody could tell what it means. ``exchange``: its id."""
+    return ClientError(
+        502,
+        "judge_failed",
+        "floway could not tell what the upstream's answer means. The proxy's log says why "
+        f"(exchange {exchange}).",
+    )
+
+
+def client_left() -> ClientError:
+    """Nobody is told this: whoever asked has gone."""
+    return ClientError(499, "client_left", "The client has left.")
+
+
 def health(providers: Iterable[str]) -> http.Response:
     """``GET /healthz``."""
     body = {"status": "ok", "providers": sorted(providers)}

@@ -18,7 +18,8 @@ from typing import assert_never
 from mitmproxy import http
 
 from addons import choice
-from addons.delivery import REQUEST_ID, Delivery
+from addons.answers import client_left, unjudged, unreachable
+from addons.delivery import REQUEST_ID, Delivery, seen
 from addons.driver import Replan, Step
 from addons.errors import ClientError
 from addons.exchange import Attempt, Exchange
@@ -67,7 +68,7 @@ class ExchangeDriver:
         self.lane = ""
         self.http2 = True
         self.production: Production | None = None
-        self.left = False
+        self.left = self.streamed = False
         self._planning: asyncio.Task[object] | None = None
         self.extensions = ("", "")
         self.delivery = Delivery(exchange, flow.request)
@@ -92,7 +93,17 @@ class ExchangeDriver:
         """
         await self._guarded(self._first())
         if self.left:  # the client's own request is in the flow still
-            self.respond(ClientError(499, "client_left", "The client has left."))
+            self.respond(client_left())
+
+    async def pass_on(self) -> None:
+        """As :meth:`begin`, for a request whose body is passed on while it comes: one attempt."""
+        self.streamed = True
+        await self._guarded(self._first())
+        if self.left:
+            self.respond(client_left())
+        elif self.flow.response is None:
+            watch = self.exchange.watch
+            self.flow.request.stream = True if watch is None else seen(watch.client)
 
     async def replan(self, replan: Replan) -> None:
         """Called by the stream when an answer was not committed. Never raises."""
@@ -172,7 +183,7 @@ class ExchangeDriver:
                 Attempt(plan.account, started, plan.status, verdict, verdict.reason)
             )
             await self._show_tried(plan)
-            last, tell = verdict.error or _unreachable(verdict.reason), self.respond
+            last, tell = verdict.error or unreachable(verdict.reason), self.respond
             if not await self._may_follow(verdict):
                 tell(last)
                 return
@@ -215,6 +226,8 @@ class ExchangeDriver:
 
     def _may_try_again(self) -> bool:
         exchange, settings = self.exchange, self._settings
+        if self.streamed:
+            return False
         size = len(self._client.raw_content or b"")
         if size > settings.keep_request_bytes:
             logger.warning(
@@ -266,7 +279,7 @@ class ExchangeDriver:
             verdict = Fail(failure.code, failure)
         except Exception:
             logger.exception("an answer could not be judged")
-            verdict = Fail("judging failed", _unjudged(exchange))
+            verdict = Fail("judging failed", unjudged(exchange.id))
         if isinstance(verdict, Hold) and ended is Ended.OPEN:
             return Step.HOLD
         attempt.verdict = verdict
@@ -274,7 +287,7 @@ class ExchangeDriver:
             if response is not None:
                 exchange.committed = True
                 return Step.COMMIT
-            attempt.verdict = verdict = Fail(error, _unreachable(error))
+            attempt.verdict = verdict = Fail(error, unreachable(error))
         attempt.reason = verdict.reason
         return Step.REPLAN
 
@@ -362,23 +375,10 @@ class ExchangeDriver:
         )
 
 
-def _unreachable(error: str) -> ClientError:
-    return ClientError(502, "upstream_unreachable", f"The upstream gave no answer: {error}")
-
-
 def _is_cancelled() -> bool:
     """Whether the current task is, and not only something that it waited for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _unjudged(exchange: Exchange) -> ClientError:
-    return ClientError(
-        502,
-        "judge_failed",
-        "floway could not tell what the upstream's answer means. The proxy's log says why "
-        f"(exchange {exchange.id}).",
-    )
 
 
 def _request_id(response: http.Response | None) -> HeaderList:

@@ -9,6 +9,7 @@ becomes an error in the client's protocol.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from mitmproxy import http
 
@@ -83,7 +84,7 @@ class Delivery:
         if response.status_code >= 400:
             return  # collected: its body decides
         if exchange.turn is None:
-            response.stream = True
+            response.stream = True if exchange.watch is None else seen(exchange.watch.server)
             self._chunk(response)
         elif exchange.turn.stream:
             encoding = response.headers.pop("content-encoding", "")
@@ -199,6 +200,16 @@ class Delivery:
         if seen is not None:
             return seen
         return Outcome.TRUNCATED if self.cut else Outcome.CLIENT_LEFT
+
+
+def seen(look: Callable[[bytes], None]) -> Callable[[bytes], bytes]:
+    """For ``stream`` of a request or response: the bytes as they are, after a look at them."""
+
+    def passed(data: bytes) -> bytes:
+        look(data)
+        return data
+
+    return passed
 
 
 def _decoded(encoding: str, body: bytes, *, cut: bool) -> bytes:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from addons.errors import ClientError
 from addons.front.bodies import decode, parse_object
@@ -15,6 +15,16 @@ from addons.front.routes import Route
 from addons.providers.contract import HeaderList, Outcome, Provider, Verdict
 
 logger = logging.getLogger(__name__)
+
+
+class Watch(Protocol):
+    """Looks at bytes that are passed on as they are, as they come. Its methods raise nothing."""
+
+    def client(self, data: bytes) -> None:
+        """More of the request's body."""
+
+    def server(self, data: bytes) -> None:
+        """More of the answer's body; ``b""`` is its end."""
 
 
 @dataclass(slots=True)
@@ -83,6 +93,7 @@ class Exchange:
         hidden_headers: of the upstream's answer, in lower case; the client is not shown them.
         candidates: all providers, where the model decides which one serves; else empty.
         given: how a produced answer has ended, as far as it has.
+        watch: sees the bytes of an answer, and of a duplex request, that pass untouched.
     """
 
     id: str
@@ -108,6 +119,7 @@ class Exchange:
     hidden_headers: set[str] = field(default_factory=set)
     candidates: Sequence[Candidate] = ()
     given: Outcome | None = None
+    watch: Watch | None = None
 
     @property
     def websocket(self) -> bool:

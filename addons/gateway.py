@@ -136,30 +136,34 @@ class Gateway:
 
     # --- the request -------------------------------------------------------------------------
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.is_replay:
             self._repeat(flow)
             return
         if not flow.live or flow.error or flow.response or driver_of(flow) is not None:
             return  # a copy for the debugger, an invalid request, or taken by another addon
         try:
-            self._route(flow)
+            driver = self._route(flow)
         except Exception:
             logger.exception("a request could not be routed; nothing was sent")
             refuse(flow, error_response("responses", unrouted()))
+            return
+        if driver is not None and driver.exchange.route.kind == "duplex":
+            await driver.pass_on()
 
-    def _route(self, flow: http.HTTPFlow) -> None:
+    def _route(self, flow: http.HTTPFlow) -> ExchangeDriver | None:
+        """Who decides about the flow from now on; None for what is left alone or answered."""
         service = self.service
         if service is None:
             refuse(flow, error_response("responses", starting()))
-            return
+            return None
         request, own = flow.request, is_own(flow)
         upgrade = request.headers.get("upgrade", "").lower() == "websocket"
         host = None if own else named_host(flow)
         route = service.routes.match(host, request.method, request.path, upgrade=upgrade)
         if route is None and not own:
             self._leave_alone(flow)
-            return
+            return None
         headers = list(request.headers.fields)
         try:
             tunnel = self._tunnels.get(flow.client_conn)
@@ -167,13 +171,13 @@ class Gateway:
         except ClientError as error:
             protocol = "responses" if route is None else route.protocol
             refuse(flow, error_response(protocol, error))
-            return
+            return None
         if route is None:
             refuse(flow, no_route(service.routes, request, upgrade=upgrade))
-            return
+            return None
         if not route.provider:
             refuse(flow, health(service.providers))
-            return
+            return None
         exchange = Exchange(
             id=secrets.token_hex(4),
             route=route,
@@ -185,11 +189,13 @@ class Gateway:
             headers=headers,
             candidates=service.candidates(route),
         )
-        drive(flow, ExchangeDriver(flow, exchange, service.settings, self._witness))
+        driver = ExchangeDriver(flow, exchange, service.settings, self._witness)
+        drive(flow, driver)
+        return driver
 
     async def request(self, flow: http.HTTPFlow) -> None:
         driver = _driver(flow)
-        if driver is None or flow.response is not None:
+        if driver is None or driver.streamed or flow.response is not None:
             return
         if self.service is None:  # it ended while the body was coming in
             driver.fail(starting())

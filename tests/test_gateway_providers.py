@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 from addons.exchange import Exchange
 from addons.front.routes import Route
 from addons.generation import Feed, answer
-from addons.providers.contract import Generated, NextAccount, Tried
+from addons.providers.contract import Commit, Forward, Generated, NextAccount, Refuse, Tried
 from tests.fakes import ROUTES, Event, FakeProvider, answer_events, events_of
 from tests.proxies import BUSY, SSE, STREAM, Proxy, ask, code, expected_errors, said
 from tests.stream.behaviours import succeed
+from tests.stream.clients import Http1Client
 from tests.stream.conftest import until
 from tests.stream.upstreams import Upstream
 
@@ -168,6 +170,79 @@ async def test_an_answer_that_breaks_off(proxy: Proxy, other: FakeProvider) -> N
     assert b"response.failed" in told.body
     await until(lambda: other.ends, "no end")
     assert other.ends == ["truncated"]
+
+
+# --- requests whose body goes on while they are answered -----------------------------------------
+
+
+class Seen:
+    """Notes what passes."""
+
+    def __init__(self) -> None:
+        self.sent, self.received = b"", b""
+
+    def client(self, data: bytes) -> None:
+        self.sent += data
+
+    def server(self, data: bytes) -> None:
+        self.received += data
+
+
+DUPLEX = Route(None, "POST", "/run", "duplex", "responses", "other", native=True)
+
+
+@pytest.fixture
+async def talker() -> AsyncIterator[int]:
+    """Port of a server that answers while the request's body still comes."""
+    gone = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"begun")
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nready\r\n")
+        await reader.readuntil(b"more")
+        writer.write(b"0\r\n\r\n")
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_an_answer_while_the_request_goes_on(
+    talker: int, proxy: Proxy, other: FakeProvider
+) -> None:
+    other.served, other.upstream = [*OTHER, DUPLEX], ("127.0.0.1", talker)
+    proxy.serve()
+    watch = Seen()
+
+    def plan(exchange: Exchange) -> Forward:
+        exchange.watch = watch
+        made = other.forward(exchange)
+        headers = [pair for pair in made.request.headers if pair[0] != b"content-length"]
+        headers.append((b"transfer-encoding", b"chunked"))
+        return replace(made, request=replace(made.request, headers=headers))
+
+    other.plans, other.verdicts = [plan], [Commit()]
+    client = await proxy.client()
+    call = await client.call("/run", b"begun", chunked=True, finish=False)
+    await call.until(b"ready")
+    assert isinstance(client, Http1Client)
+    client.writer.write(b"4\r\nmore\r\n0\r\n\r\n")
+    await until(lambda: other.ends, "no end")
+    assert (watch.sent, watch.received) == (b"begunmore", b"ready")
+    assert other.ends == ["completed"]
+
+
+async def test_a_refused_request_that_goes_on(proxy: Proxy, other: FakeProvider) -> None:
+    other.served = [*OTHER, DUPLEX]
+    other.plans = [Refuse(BUSY)]
+    proxy.serve()
+    told = await ask(proxy, "/run", b"whole")
+    assert (told.status, code(told)) == (429, "usage_limit_reached")
+    await until(lambda: other.ends, "no end")
+    assert other.ends == ["failed"]
 
 
 def _chat(**members: Any) -> bytes:

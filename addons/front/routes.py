@@ -20,7 +20,8 @@ class Route:
         path: exact path, or a prefix when it ends with ``/*``.
         kind: what is asked, in neutral words: ``model`` (a model request), ``model_socket``
             (WebSocket upgrade for model requests), ``compact``, ``models``, ``passthrough`` (an
-            upstream's side endpoint, sent with the account's identity), ``local`` (answered here).
+            upstream's side endpoint, sent with the account's identity), ``duplex`` (the same, with
+            a body that goes on while the answer comes), ``local`` (answered here).
         protocol: client protocol of requests, answers and errors (a front module's name).
         provider: provider's name, or "" for what floway answers itself.
         upstream: path at the provider; "" keeps the client's path.
