@@ -94,6 +94,8 @@ def answer(body: Mapping[str, Any], *, account_id: str) -> Answer:
         result.items.append(_structured(schema, prompt))
     elif directives.text is not None:
         result.items.append(_message(directives.text))
+    elif directives.recall:
+        result.items.append(_message(_recalled(directives, items)))
     elif directives.words is not None:
         result.items.append(MessageItem(words(directives.words)))
     elif outputs:
@@ -210,6 +212,18 @@ def _quote(outputs: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, An
         for item in outputs
     ]
     return "\n".join(["The tools have answered.", *lines])
+
+
+def _recalled(directives: Directives, items: Sequence[Mapping[str, Any]]) -> str:
+    """What the user has said in this conversation, as far as the request tells it."""
+    known: dict[str, str] = {}
+    for item in items:
+        if item.get("type", "message") == "message" and item.get("role") == "user":
+            known |= parse_directives(item_text(item.get("content"))).remember
+    return " ".join(
+        f"{key} is {known[key]}." if key in known else f"I do not know {key}."
+        for key in directives.recall
+    )
 
 
 def _echo(

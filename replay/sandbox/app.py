@@ -23,8 +23,9 @@ from replay.sandbox.call import (
     send_error,
 )
 from replay.sandbox.codex import account_calls, responses, sign_in, socket
+from replay.sandbox.cursor import app as cursor
 from replay.sandbox.gate import reasons_header
-from replay.sandbox.messages import ClientGone, Reply, Request, Socket
+from replay.sandbox.messages import ClientGone, Duplex, Reply, Request, Socket
 from replay.sandbox.presets import (
     ErrorAnswer,
     challenge_page,
@@ -105,8 +106,23 @@ class SandboxApplication:
             await control.handle(self._services, request, reply)
             return
         call = Call(request, self._services.recorder.begin(request))
+        if cursor.serves(self._services, request):
+            await self._guarded(call, reply, cursor.http(self._services, call, reply))
+        else:
+            await self._guarded(call, reply, self._serve(call, reply))
+
+    def duplex_path(self, method: str, path: str) -> bool:
+        return cursor.is_duplex(method, path)
+
+    async def duplex(self, request: Request, stream: Duplex) -> None:
+        call = Call(request, self._services.recorder.begin(request))
+        await self._guarded(call, stream, cursor.duplex(self._services, call, stream))
+
+    async def _guarded(self, call: Call, reply: Reply, answering: Awaitable[None]) -> None:
+        """Answer, with an error where there is no other answer."""
+        request = call.request
         try:
-            await self._serve(call, reply)
+            await answering
         except Refused as refused:
             await send_error(call, reply, refused.answer)
         except (ClientGone, asyncio.CancelledError):

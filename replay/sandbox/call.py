@@ -18,6 +18,7 @@ from replay.sandbox.accounts import Account, Accounts
 from replay.sandbox.cache_model import PromptCache
 from replay.sandbox.codex.logins import Logins
 from replay.sandbox.config import SandboxConfig
+from replay.sandbox.cursor.side import CursorSide
 from replay.sandbox.faults import FaultTable
 from replay.sandbox.gate import Gate
 from replay.sandbox.messages import ClientGone, Reply, Request, header_list
@@ -41,6 +42,7 @@ class Services:
     accounts: Accounts
     faults: FaultTable
     recorder: Recorder
+    cursor: CursorSide
     cache: PromptCache
     gate: Gate
     https_url: str = ""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from replay.sandbox.connections import WINDOW
+
 
 @dataclass(frozen=True, slots=True)
 class AccountSpec:
@@ -44,10 +46,14 @@ class SandboxConfig:
         deflate: accept ``permessage-deflate`` when a WebSocket client offers it.
         cache_blocks: how many 128-token blocks the prompt-cache model remembers.
         cache_ttl: seconds after which an unused block is forgotten.
+        window: bytes that an HTTP/2 client may send ahead on a stream, and on a connection (where
+            it is at least 65,535).
         token_lifetime: seconds for which an access token is good.
         device_interval: seconds between two polls of a device that waits for its approval.
         lenient: take every model and every member of a model request, and list no models, so that
             a client of any release works with its own catalogue; for recording clients.
+        cursor_accounts: how many made-up accounts of Cursor, or their labels.
+        cursor_heartbeat: seconds between two heartbeats of a run that has nothing to say.
         clock: unix time in seconds; replaced by tests.
     """
 
@@ -64,7 +70,10 @@ class SandboxConfig:
     deflate: bool = False
     cache_blocks: int = 200_000
     cache_ttl: float = 600.0
+    window: int = WINDOW
     token_lifetime: float = 10 * 24 * 3600.0
     device_interval: float = 1.0
     lenient: bool = False
+    cursor_accounts: int | Sequence[str] = 3
+    cursor_heartbeat: float = 5.0
     clock: Callable[[], float] = field(default=time.time)

@@ -9,19 +9,31 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from replay.sandbox.messages import Application, ClientGone
+from replay.sandbox.messages import Application, ClientGone, DuplexApplication
 
 logger = logging.getLogger(__name__)
 
 RESET_LINGER = struct.pack("ii", 1, 0)
 """SO_LINGER on, zero seconds: closing sends a TCP RST instead of a FIN."""
+WINDOW = 4 * 1024 * 1024
+"""Bytes that an HTTP/2 client may send ahead, per stream and per connection."""
 
 
 class ConnectionRegistry:
     """All open connections of a sandbox, so that ``stop`` can end them."""
 
-    def __init__(self, application: Application, max_body: int, *, deflate: bool) -> None:
+    def __init__(
+        self,
+        application: Application,
+        max_body: int,
+        *,
+        deflate: bool,
+        window: int = WINDOW,
+        duplex: DuplexApplication | None = None,
+    ) -> None:
         self.application = application
+        self.duplex = duplex
+        self.window = window
         self.max_body = max_body
         self.deflate = deflate
         self.connections: set[Connection] = set()

@@ -15,6 +15,8 @@ A directive is ``[[word arguments]]`` anywhere in the last user message:
 ``[[tokens N once]]``       the same in the first answer to such a prompt: clients may repeat the
                             prompt after they have compacted
 ``[[pace MS]]``             wait so many milliseconds between events
+``[[remember KEY VALUE]]``  say something that a later ``[[recall KEY]]`` answers, as long as the
+                            model is still told what the user has said
 ==========================  =======================================================================
 
 An unknown word is left alone as ordinary text.
@@ -30,7 +32,7 @@ from typing import Any
 MAX_WORDS = 100_000
 RUN = "[run]"
 """Name of a wanted call that any shell tool may take; no tool's name can be this."""
-_OPEN = re.compile(r"\[\[(call|run|then|say|text|think|tokens|pace)\b[ \t]*")
+_OPEN = re.compile(r"\[\[(call|run|then|say|text|think|tokens|pace|remember|recall)\b[ \t]*")
 _NAME = re.compile(r"[\w.:/-]+")
 _DECODER = json.JSONDecoder()
 
@@ -55,6 +57,8 @@ class Directives:
         tokens: of a ``[[tokens N]]``.
         once: of a ``[[tokens N once]]``.
         pace: seconds between events.
+        remember: of the ``[[remember KEY VALUE]]``, the last value of a key.
+        recall: keys of the ``[[recall KEY]]``.
         rest: the prompt without its directives.
     """
 
@@ -65,6 +69,8 @@ class Directives:
     tokens: int | None = None
     once: bool = False
     pace: float = 0.0
+    remember: dict[str, str] = field(default_factory=dict)
+    recall: list[str] = field(default_factory=list)
     rest: str = ""
 
 
@@ -99,6 +105,10 @@ def parse_directives(prompt: str) -> Directives:
                 found.think = min(12 if value is None else value, MAX_WORDS)
             case "tokens":
                 found.tokens, found.once = value
+            case "remember":
+                found.remember |= value
+            case "recall":
+                found.recall.append(value)
             case "pace":
                 found.pace = min((value or 0) / 1000, 60.0)
     if calls:
@@ -121,6 +131,11 @@ def _arguments(word: str, prompt: str, start: int) -> tuple[Any, int] | None:
     raw = prompt[start:close].strip()
     if word == "text" or (word == "run" and raw):
         return raw, close + 2
+    if word == "remember":
+        key, _, value = raw.partition(" ")
+        return ({key: value.strip()}, close + 2) if value.strip() else None
+    if word == "recall":
+        return (raw, close + 2) if raw else None
     if not raw:
         return (None, close + 2) if word in ("then", "think") else None
     if word == "tokens":

@@ -51,5 +51,11 @@ class EmbeddedSandbox:
             for account in self.sandbox.accounts
         ]
 
+    def cursor_sign_ins(self) -> list[tuple[str, dict[str, Any]]]:
+        """Label and tokens of each made-up Cursor account, as its sign-in gives them:
+        ``accessToken``, ``refreshToken``, ``authId``."""
+        accounts = self.sandbox.cursor_accounts
+        return [(account.label, accounts.sign_in(account)) for account in accounts]
+
     async def stop(self) -> None:
         await self.sandbox.stop()

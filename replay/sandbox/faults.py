@@ -6,24 +6,21 @@ import itertools
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from replay.sandbox.accounts import Account
+from replay.sandbox.cursor.accounts import CursorAccount
+from replay.sandbox.cursor.faults import AgentFault
+from replay.sandbox.fault_base import FaultBase, Inside, Place, Strict
 from replay.sandbox.presets import PRESETS, ErrorAnswer, PresetContext
 
 MAX_RULES = 1000
 
-type Inside = Literal["before_output", "after_output"] | Annotated[int, Field(ge=0)]
-"""A place in an answer: before or after its first piece of output, or after so many events."""
-type Place = Literal["before_headers"] | Inside
-type Phase = Literal["http", "upgrade", "frame"]
+type Phase = Literal["http", "upgrade", "frame", "agent"]
+type AnyAccount = Account | CursorAccount
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Match(_Strict):
+class Match(Strict):
     """Which requests; what is not given matches everything.
 
     Attributes:
@@ -31,31 +28,24 @@ class Match(_Strict):
         path: exact, or a prefix when it ends with ``*``.
         model: slug in the body, or in the routing hint of an upgrade.
         transport: ``http``; ``upgrade`` (the WebSocket handshake); ``frame`` (a ``response.create``
-            on an open WebSocket); ``websocket`` (both of these).
+            on an open WebSocket); ``websocket`` (both of these); ``agent`` (a run of Cursor's
+            agent).
     """
 
     account: str | None = None
     method: str | None = None
     path: str | None = None
     model: str | None = None
-    transport: Literal["http", "websocket", "upgrade", "frame"] | None = None
+    transport: Literal["http", "websocket", "upgrade", "frame", "agent"] | None = None
 
 
-class _Fault(_Strict):
-    delay: float = Field(default=0.0, ge=0, le=3600)
-    """Seconds to wait first, with every kind."""
-
-    phases: ClassVar[frozenset[str]] = frozenset({"http", "upgrade", "frame"})
-    """Where it can apply; a request in another phase passes and does not use it up."""
-
-
-class StatusFault(_Fault):
+class StatusFault(FaultBase):
     """An error answer; on an open WebSocket an ``error`` frame with the same content."""
 
     kind: Literal["status"] = "status"
     status: int = Field(ge=200, le=599)
     body: Any = None
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default={})
     retry_after: float | None = None
 
     def answer(self, context: PresetContext) -> ErrorAnswer:
@@ -67,7 +57,7 @@ class StatusFault(_Fault):
         return ErrorAnswer(self.status, body, _with_retry(dict(self.headers), self.retry_after))
 
 
-class PresetFault(_Fault):
+class PresetFault(FaultBase):
     """One of the backend's own errors, see :data:`replay.sandbox.presets.PRESETS`."""
 
     kind: Literal["preset"] = "preset"
@@ -75,7 +65,7 @@ class PresetFault(_Fault):
     message: str = ""
     resets_in_seconds: float | None = Field(default=None, ge=0)
     retry_after: float | None = Field(default=None, ge=0)
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default={})
 
     @field_validator("preset")
     @classmethod
@@ -98,25 +88,25 @@ class PresetFault(_Fault):
         return ErrorAnswer(found.status, found.body, headers)
 
 
-class FailureFault(_Fault):
+class FailureFault(FaultBase):
     """``response.failed`` inside a 200, e.g. ``server_is_overloaded``, ``usage_limit_reached``."""
 
     kind: Literal["failure"]
     code: str = "server_is_overloaded"
     message: str = ""
-    error: dict[str, Any] = {}
+    error: dict[str, Any] = Field(default={})
     at: Inside = "before_output"
     phases: ClassVar[frozenset[str]] = frozenset({"http", "frame"})
 
 
-class ResetFault(_Fault):
+class ResetFault(FaultBase):
     """Breaks off without an end: TCP RST, or RST_STREAM over HTTP/2."""
 
     kind: Literal["reset"]
     at: Place = "after_output"
 
 
-class CloseFault(_Fault):
+class CloseFault(FaultBase):
     """Ends the answer cleanly in the middle: no ``response.completed`` ever comes."""
 
     kind: Literal["close"]
@@ -124,7 +114,7 @@ class CloseFault(_Fault):
     phases: ClassVar[frozenset[str]] = frozenset({"http", "frame"})
 
 
-class StallFault(_Fault):
+class StallFault(FaultBase):
     """Says nothing for some seconds, then goes on."""
 
     kind: Literal["stall"]
@@ -132,7 +122,7 @@ class StallFault(_Fault):
     at: Place = "after_output"
 
 
-class DripFault(_Fault):
+class DripFault(FaultBase):
     """Sends the body in small pieces with a pause after each (WebSocket: after each frame)."""
 
     kind: Literal["drip"]
@@ -141,12 +131,12 @@ class DripFault(_Fault):
     phases: ClassVar[frozenset[str]] = frozenset({"http", "frame"})
 
 
-class HeadersFault(_Fault):
+class HeadersFault(FaultBase):
     """Serves as usual with other headers, e.g. no content-type (codex-wire.md §4.1)."""
 
     kind: Literal["headers"]
-    set: dict[str, str] = {}
-    drop: list[str] = []
+    set: dict[str, str] = Field(default={})
+    drop: list[str] = Field(default=[])
     phases: ClassVar[frozenset[str]] = frozenset({"http"})
 
     def changed(self, headers: dict[str, str]) -> dict[str, str]:
@@ -154,19 +144,19 @@ class HeadersFault(_Fault):
         return {**kept, **self.set}
 
 
-class DelayFault(_Fault):
+class DelayFault(FaultBase):
     """Nothing but its ``delay``; the request is then served as usual."""
 
     kind: Literal["delay"]
 
 
-class RefuseUpgradeFault(_Fault):
+class RefuseUpgradeFault(FaultBase):
     """Answers the WebSocket upgrade with a status, e.g. 426."""
 
     kind: Literal["refuse_upgrade"]
     status: int = Field(default=426, ge=200, le=599)
     body: Any = None
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default={})
     phases: ClassVar[frozenset[str]] = frozenset({"upgrade"})
 
     def answer(self, context: PresetContext) -> ErrorAnswer:
@@ -174,7 +164,7 @@ class RefuseUpgradeFault(_Fault):
         return ErrorAnswer(self.status, body, self.headers)
 
 
-class ErrorFrameFault(_Fault):
+class ErrorFrameFault(FaultBase):
     """An ``error`` frame on the WebSocket; ``status`` null leaves it out (trap 12)."""
 
     kind: Literal["error_frame"]
@@ -182,13 +172,13 @@ class ErrorFrameFault(_Fault):
     code: str | None = None
     type: str = "invalid_request_error"
     message: str = "The sandbox was told to fail."
-    headers: dict[str, str] = {}
-    error: dict[str, Any] = {}
+    headers: dict[str, str] = Field(default={})
+    error: dict[str, Any] = Field(default={})
     at: Inside = 0
     phases: ClassVar[frozenset[str]] = frozenset({"frame"})
 
 
-class CloseSocketFault(_Fault):
+class CloseSocketFault(FaultBase):
     """Closes the WebSocket with a code."""
 
     kind: Literal["close_socket"]
@@ -211,13 +201,14 @@ Fault = (
     | RefuseUpgradeFault
     | ErrorFrameFault
     | CloseSocketFault
+    | AgentFault
 )
 
 
 KINDS: tuple[type[BaseModel], ...] = get_args(Fault)
 
 
-class FaultRule(_Strict):
+class FaultRule(Strict):
     """A fault and the requests it applies to.
 
     Attributes:
@@ -256,7 +247,7 @@ class ActiveRule:
 class FaultTable:
     """All rules; the first one that matches and is not spent applies."""
 
-    def __init__(self, find_account: Callable[[str], Account | None]) -> None:
+    def __init__(self, find_account: Callable[[str], AnyAccount | None]) -> None:
         self._find_account = find_account
         self._rules: list[ActiveRule] = []
         self._numbers = itertools.count(1)
@@ -290,7 +281,7 @@ class FaultTable:
         return [active.json() for active in self._rules]
 
     def take(
-        self, *, phase: Phase, method: str, path: str, account: Account | None, model: str
+        self, *, phase: Phase, method: str, path: str, account: AnyAccount | None, model: str
     ) -> Fault | None:
         """The fault for a request, counted as applied; None for most."""
         for active in self._rules:
@@ -311,7 +302,7 @@ class FaultTable:
         phase: Phase,
         method: str,
         path: str,
-        account: Account | None,
+        account: AnyAccount | None,
         model: str,
     ) -> bool:
         if match.transport not in (None, phase) and not (

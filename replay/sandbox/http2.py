@@ -23,12 +23,12 @@ from h2.exceptions import H2Error, ProtocolError, StreamClosedError
 from h2.settings import SettingCodes, Settings
 
 from replay.sandbox.connections import Connection
-from replay.sandbox.messages import ClientGone, HeaderList, Request
+from replay.sandbox.messages import ClientGone, DuplexApplication, HeaderList, Request
 
 logger = logging.getLogger(__name__)
 
-RECEIVE_WINDOW = 4 * 1024 * 1024
-"""Bytes that a client may send ahead of our acknowledgement, per stream and per connection."""
+DEFAULT_WINDOW = 65_535
+"""Of a connection, which no setting makes smaller (RFC 9113 §6.9.2)."""
 MAX_STREAMS = 1000
 
 
@@ -46,17 +46,19 @@ class Http2Connection(Connection):
                 validate_outbound_headers=False,
             )
         )
+        window = self.registry.window
         # Set, not updated: the first SETTINGS frame holds only values that are in force already.
         self._h2.local_settings = Settings(
             client=False,
             initial_values={
-                SettingCodes.INITIAL_WINDOW_SIZE: RECEIVE_WINDOW,
+                SettingCodes.INITIAL_WINDOW_SIZE: window,
                 SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
                 SettingCodes.MAX_HEADER_LIST_SIZE: 256 * 1024,
             },
         )
         self._h2.initiate_connection()
-        self._h2.increment_flow_control_window(RECEIVE_WINDOW)
+        if window > DEFAULT_WINDOW:
+            self._h2.increment_flow_control_window(window)
         self._streams: dict[int, Http2Stream] = {}
         self.flush()
 
@@ -81,9 +83,9 @@ class Http2Connection(Connection):
         for event in events:
             match event:
                 case RequestReceived():
-                    self._streams[event.stream_id] = Http2Stream(
-                        self, event.stream_id, list(event.headers)
-                    )
+                    opened = Http2Stream(self, event.stream_id, list(event.headers))
+                    self._streams[event.stream_id] = opened
+                    opened.begin()
                 case DataReceived():
                     self._data(event)
                 case StreamEnded():
@@ -98,10 +100,20 @@ class Http2Connection(Connection):
                     self.transport.close()
 
     def _data(self, event: DataReceived) -> None:
-        self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         stream = self._streams.get(event.stream_id)
+        if stream is not None and stream.duplex:  # acknowledged when it is read
+            stream.arrived(event.data, event.flow_controlled_length)
+            return
+        self.acknowledge(event.flow_controlled_length, event.stream_id)
         if stream is not None and not stream.append(event.data):
             self.reset_stream(event.stream_id, ErrorCodes.ENHANCE_YOUR_CALM)
+
+    def acknowledge(self, length: int, stream_id: int) -> None:
+        """Let the client send so many bytes more."""
+        try:
+            self._h2.acknowledge_received_data(length, stream_id)
+        except StreamClosedError as error:
+            logger.debug("connection %d: stream %d: %s", self.number, stream_id, error)
 
     def _window_updated(self, stream_id: int | None) -> None:
         if stream_id:
@@ -141,7 +153,18 @@ class Http2Connection(Connection):
         except H2Error as error:
             raise ClientGone from error
 
-    def reset_stream(self, stream_id: int, code: ErrorCodes = ErrorCodes.INTERNAL_ERROR) -> None:
+    def go_away(self, code: int) -> None:
+        """Send GOAWAY, then close the connection."""
+        self._h2.close_connection(code)
+        self.flush()
+        self.transport.close()
+
+    def set_window(self, size: int) -> None:
+        """Another INITIAL_WINDOW_SIZE; in force when the client has acknowledged it."""
+        self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: size})
+        self.flush()
+
+    def reset_stream(self, stream_id: int, code: int = ErrorCodes.INTERNAL_ERROR) -> None:
         """Send RST_STREAM and end what runs for the stream."""
         try:
             self._h2.reset_stream(stream_id, code)
@@ -170,9 +193,40 @@ class Http2Stream:
         self.finished = False
         self._chunks: list[bytes] = []
         self._size = 0
+        pseudo = dict(pair for pair in self.headers if pair[0].startswith(b":"))
+        self._method = pseudo.get(b":method", b"").decode("latin-1")
+        self._target = pseudo.get(b":path", b"").decode("latin-1")
+        application = connection.registry.duplex
+        path = self._target.partition("?")[0]
+        self.duplex = (
+            application if application and application.duplex_path(self._method, path) else None
+        )
+        self._arrived: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     # --- the request ---
+
+    def begin(self) -> None:
+        """The headers are here: run the application, if it is one that reads the body itself."""
+        if self.duplex:
+            work = partial(self._run_duplex, self.duplex, self._request())
+            self._task = self.connection.spawn(work)
+
+    def arrived(self, data: bytes, length: int) -> None:
+        """Body bytes for who reads them; ``length`` is what they take of the window."""
+        self._arrived.put_nowait((data, length))
+
+    async def read(self) -> bytes:
+        """See :class:`replay.sandbox.messages.Duplex`."""
+        while True:
+            data, length = await self._arrived.get()
+            if not length:
+                self.arrived(b"", 0)  # who asks again is told again
+                return b""
+            self.connection.acknowledge(length, self.id)
+            self.connection.flush()
+            if data:
+                return data
 
     def append(self, data: bytes) -> bool:
         """Keep body bytes; False when the body is too large."""
@@ -184,24 +238,34 @@ class Http2Stream:
 
     def complete(self) -> None:
         """The request is whole: run the application."""
-        pseudo = [pair for pair in self.headers if pair[0].startswith(b":")]
-        values = dict(pseudo)
-        request = Request(
-            method=values.get(b":method", b"").decode("latin-1"),
-            target=values.get(b":path", b"").decode("latin-1"),
+        if self.duplex:
+            self.arrived(b"", 0)
+            return
+        self._task = self.connection.spawn(partial(self._run, self._request()))
+
+    def _request(self) -> Request:
+        body, self._chunks = b"".join(self._chunks), []
+        return Request(
+            method=self._method,
+            target=self._target,
             http_version="2",
-            pseudo_headers=pseudo,
+            pseudo_headers=[pair for pair in self.headers if pair[0].startswith(b":")],
             headers=[pair for pair in self.headers if not pair[0].startswith(b":")],
-            body=b"".join(self._chunks),
+            body=body,
             connection=self.connection.number,
             secure=self.connection.secure,
             alpn=self.connection.alpn,
         )
-        self._chunks = []
-        self._task = self.connection.spawn(partial(self._run, request))
+
+    async def _run_duplex(self, application: DuplexApplication, request: Request) -> None:
+        await application.duplex(request, self)
+        self._answered(request)
 
     async def _run(self, request: Request) -> None:
         await self.connection.registry.application.http(request, self)
+        self._answered(request)
+
+    def _answered(self, request: Request) -> None:
         if not self.finished and not self.gone:
             self.reset()
             raise RuntimeError(f"{request.method} {request.path} was left without an answer")
@@ -250,5 +314,15 @@ class Http2Stream:
         await self.connection.drain()
 
     def reset(self) -> None:
+        self.abort(ErrorCodes.INTERNAL_ERROR)
+
+    def abort(self, code: int) -> None:
         self.finished = True
-        self.connection.reset_stream(self.id)
+        self.connection.reset_stream(self.id, code)
+
+    def go_away(self, code: int) -> None:
+        self.finished = True
+        self.connection.go_away(code)
+
+    def set_window(self, size: int) -> None:
+        self.connection.set_window(size)

@@ -99,6 +99,22 @@ class Reply(Protocol):
         """Break off: TCP RST over HTTP/1.1, RST_STREAM over HTTP/2."""
 
 
+class Duplex(Reply, Protocol):
+    """An HTTP/2 stream whose answer may begin before its request has ended."""
+
+    async def read(self) -> bytes:
+        """Bytes of the request's body as they come; ``b""``: it has ended."""
+
+    def abort(self, code: int) -> None:
+        """Break off with RST_STREAM and this error code."""
+
+    def go_away(self, code: int) -> None:
+        """Break the connection off with GOAWAY and this error code."""
+
+    def set_window(self, size: int) -> None:
+        """Change what a client may send ahead on each stream, those that are open too."""
+
+
 class Socket(Protocol):
     """A WebSocket: first its upgrade, then its messages."""
 
@@ -133,3 +149,13 @@ class Application(Protocol):
 
     async def socket(self, request: Request, socket: Socket) -> None:
         """Accept or refuse the upgrade; the connection is closed when this returns."""
+
+
+class DuplexApplication(Protocol):
+    """What the HTTP/2 edge calls for requests whose answer may begin before they have ended."""
+
+    def duplex_path(self, method: str, path: str) -> bool:
+        """Whether it is such a request."""
+
+    async def duplex(self, request: Request, stream: Duplex) -> None:
+        """Give the whole answer, or reset it; the body is read from the stream."""

@@ -7,28 +7,38 @@ import hashlib
 import json
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from replay.sandbox.messages import Request
 
 FRAMES_KEPT = 500
-"""Frames of one WebSocket, both directions together; the newest are kept."""
+"""Frames of one WebSocket or run, both directions together; the newest are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One WebSocket message; ``data`` is cut where the byte budget of its entry ends."""
+    """One WebSocket message, or one of an agent's run.
+
+    Attributes:
+        data: cut where the byte budget of its entry ends.
+        decode: shows bytes as JSON, when they are asked for.
+    """
 
     sender: str
     time: float
     data: str | bytes
     length: int
+    decode: Callable[[bytes], Any] | None = None
 
     def json(self) -> dict[str, Any]:
         shown: dict[str, Any] = {"from": self.sender, "time": self.time, "length": self.length}
         if isinstance(self.data, bytes):
-            return {**shown, "base64": base64.b64encode(self.data).decode()}
+            shown["base64"] = base64.b64encode(self.data).decode()
+            if self.decode is not None and len(self.data) == self.length:
+                shown["message"] = self.decode(self.data)
+            return shown
         shown["text"] = self.data
         decoded = _decoded(self.data.encode("utf-8", "surrogatepass"))
         if decoded is not None:
@@ -96,7 +106,7 @@ class Entry:
         if bodies:
             shown["body_base64"] = base64.b64encode(self.kept_body).decode()
             shown["body_json"] = _decoded(self.decoded or self.kept_body)
-        if self.transport == "websocket":
+        if self.transport != "http":
             shown["frames_seen"] = self.frames_seen
             shown["frames"] = [frame.json() for frame in self.frames] if bodies else []
         return shown
@@ -147,8 +157,14 @@ class Recorder:
             entry.decoded = body
             self._keep(entry, len(body))
 
-    def frame(self, entry: Entry, sender: str, data: str | bytes) -> None:
-        """Record one WebSocket message; ``sender`` is ``client`` or ``server``."""
+    def frame(
+        self,
+        entry: Entry,
+        sender: str,
+        data: str | bytes,
+        decode: Callable[[bytes], Any] | None = None,
+    ) -> None:
+        """Record one message; ``sender`` is ``client`` or ``server``."""
         if entry.forgotten:
             return
         length = len(data)
@@ -156,7 +172,7 @@ class Recorder:
         if len(entry.frames) == entry.frames.maxlen:
             self._release(entry, len(entry.frames[0].data))
         kept = data if length <= room else data[:room]
-        entry.frames.append(Frame(sender, time.time(), kept, length))
+        entry.frames.append(Frame(sender, time.time(), kept, length, decode))
         entry.frames_seen += 1
         self._keep(entry, len(kept))
 

@@ -18,6 +18,8 @@ from replay.sandbox.certificates import ensure_certificates
 from replay.sandbox.codex.logins import Logins
 from replay.sandbox.config import SandboxConfig
 from replay.sandbox.connections import Connection, ConnectionRegistry
+from replay.sandbox.cursor.accounts import CursorAccounts
+from replay.sandbox.cursor.side import CursorSide
 from replay.sandbox.faults import FaultTable
 from replay.sandbox.gate import make_gate
 from replay.sandbox.http1 import Http1Connection
@@ -45,12 +47,13 @@ class _Negotiated(asyncio.Protocol):
 
 
 class Sandbox:
-    """A fake Codex upstream on loopback.
+    """A fake upstream on loopback: Codex, and Cursor beside it.
 
     Attributes after :meth:`start`:
         http_url, https_url: e.g. ``http://127.0.0.1:41234``; ``https_url`` is "" without TLS.
         ca_file: certificate authority to trust for ``https_url``; None without TLS.
         accounts: the made-up accounts (:class:`replay.sandbox.accounts.Accounts`).
+        cursor_accounts: those of Cursor (:class:`replay.sandbox.cursor.accounts.CursorAccounts`).
         services: everything that handlers share; for tests in the same process.
 
     Raises:
@@ -62,11 +65,16 @@ class Sandbox:
         self.accounts = Accounts(
             config.accounts, clock=config.clock, token_lifetime=config.token_lifetime
         )
+        cursor = CursorAccounts(
+            config.cursor_accounts, clock=config.clock, token_lifetime=config.token_lifetime
+        )
+        self.cursor_accounts = cursor
         self.services = Services(
             config=config,
             accounts=self.accounts,
-            faults=FaultTable(self.accounts.find),
+            faults=FaultTable(lambda name: self.accounts.find(name) or cursor.find(name)),
             recorder=Recorder(config.requests_kept, config.bytes_kept),
+            cursor=CursorSide(cursor),
             cache=PromptCache(config.cache_blocks, config.cache_ttl),
             gate=make_gate(config.gate),
             logins=Logins(config.device_interval),
@@ -88,7 +96,13 @@ class Sandbox:
             raise RuntimeError("the sandbox runs already")
         config = self.config
         application = SandboxApplication(self.services)
-        registry = ConnectionRegistry(application, config.max_body, deflate=config.deflate)
+        registry = ConnectionRegistry(
+            application,
+            config.max_body,
+            deflate=config.deflate,
+            window=config.window,
+            duplex=application,
+        )
         self._registry = registry
         try:
             port = await self._listen(lambda: Http1Connection(registry, secure=False), config.port)

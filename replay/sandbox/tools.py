@@ -57,6 +57,7 @@ def shell_call(tools: list[Tool], command: str) -> tuple[str, Any]:
         ("shell", {"command": words}),
         ("local_shell", {"command": words}),
         ("bash", {"command": command}),
+        ("Bash", {"command": command}),
     )
     for name, arguments in known:
         if find_tool(tools, name) is not None or code_tool(tools, name) is not None:

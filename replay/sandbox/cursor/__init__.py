@@ -1,0 +1,1 @@
+"""The Cursor side of the sandbox: its agent service, its accounts, its calls."""

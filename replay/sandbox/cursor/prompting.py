@@ -1,0 +1,82 @@
+"""What a prompt can ask of the agent besides the directives that every model knows.
+
+==========================  =======================================================================
+``[[exec KIND]]``           have the client carry out a built-in tool: ``read``, ``shell``,
+                            ``shell_stream``, ``grep``, … (members of ``ExecServerMessage``)
+``[[query KIND]]``          ask the user: ``web_search_request``, ``ask_question_interaction``, …
+                            (members of ``InteractionQuery``)
+==========================  =======================================================================
+
+The answer says what became of each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from google.protobuf.json_format import MessageToDict
+
+from addons.providers.cursor.proto import agent_pb2, exec_pb2
+from replay.sandbox.cursor.link import ExecAnswer
+
+_ASKED = re.compile(r"\[\[(exec|query) ([a-z_]+)\]\]")
+_MEMBERS = {
+    "exec": {one.name for one in exec_pb2.ExecServerMessage.DESCRIPTOR.oneofs[0].fields},
+    "query": {one.name for one in agent_pb2.InteractionQuery.DESCRIPTOR.oneofs[0].fields},
+}
+_ENDINGS = {"exec": ("_args", "_exec_args", "_request"), "query": ("_query", "_args")}
+_TAUGHT = {
+    "command": "rm -rf /",
+    "working_directory": "/home/nobody",
+    "path": "/home/nobody/secret.txt",
+    "pattern": "secret",
+    "url": "https://example.com/",
+    "server": "made-up",
+    "uri": "made-up://resource",
+}
+"""Arguments that a refusal repeats."""
+
+
+def asked(prompt: str) -> Iterator[tuple[str, str]]:
+    """``exec`` or ``query``, and the member it names; what nobody knows is left alone."""
+    for match in _ASKED.finditer(prompt):
+        kind, name = match.groups()
+        for ending in ("", *_ENDINGS[kind]):
+            if name + ending in _MEMBERS[kind]:
+                yield kind, name + ending
+                break
+
+
+def exec_request(member: str, exec_id: str) -> exec_pb2.ExecServerMessage:
+    """A request for a built-in tool, with made-up arguments."""
+    request = exec_pb2.ExecServerMessage(exec_id=exec_id)
+    arguments = getattr(request, member)
+    arguments.SetInParent()
+    for field in arguments.DESCRIPTOR.fields:
+        if field.name in _TAUGHT:
+            setattr(arguments, field.name, _TAUGHT[field.name])
+    return request
+
+
+def query_request(member: str) -> agent_pb2.InteractionQuery:
+    request = agent_pb2.InteractionQuery()
+    getattr(request, member).SetInParent()
+    return request
+
+
+def exec_outcome(member: str, answer: ExecAnswer) -> str:
+    """A sentence about what the client did."""
+    if isinstance(answer, exec_pb2.ExecClientThrow):
+        return f"{member} threw: {answer.error}"
+    kind = answer.WhichOneof("message")
+    return f"{member} gave {kind}: {_shown(getattr(answer, kind)) if kind else 'nothing'}"
+
+
+def query_outcome(member: str, answer: agent_pb2.InteractionResponse) -> str:
+    kind = answer.WhichOneof("result")
+    return f"{member} gave {kind}: {_shown(getattr(answer, kind)) if kind else 'nothing'}"
+
+
+def _shown(message: agent_pb2.Empty) -> str:
+    return str(MessageToDict(message, preserving_proto_field_name=True))
