@@ -29,6 +29,7 @@ from typing import Any, Literal
 
 from fingerprints.encoding import compress
 from fingerprints.errors import ProfileError, UnknownMembers
+from fingerprints.json_values import as_text
 from fingerprints.plan import Compiler, Filling, Note, Plan
 from fingerprints.profile import Encoding, Form, Profile, SignIn, Transport
 from fingerprints.roles import Roles
@@ -294,6 +295,8 @@ class _Plans:
             for role, value in self.profile.model(model).defaults.items():
                 merged.setdefault(role, value)
         merged["version"] = self.profile.release
+        if "originator" in merged:
+            merged["client_name"] = as_text(merged["originator"]).replace("_", "-")
         return Filling(merged)
 
     def body(

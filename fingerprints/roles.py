@@ -49,6 +49,12 @@ ROLES: Mapping[str, Role] = {
     "originator": Role(
         "codex_exec", "The surface of the client; one of the profile's originators.", r"[^/;()]+"
     ),
+    "client_name": Role(
+        "codex-exec",
+        "As the surface introduces itself, where that is not its originator (0.115.0). Filled by "
+        "apply: the originator with dashes.",
+        r"[^/;()]+",
+    ),
     "os": Role("Debian 12.0.0", "Operating system and its version.", r"[^;()]+", stable=True),
     "arch": Role("x86_64", "Processor.", r"[^;()\s]+", stable=True),
     "terminal": Role(

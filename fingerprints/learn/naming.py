@@ -17,8 +17,8 @@ from typing import Any
 from fingerprints.json_values import as_text
 from fingerprints.learn.lists import FieldList, Instance, Lists
 from fingerprints.learn.samples import Sample
+from fingerprints.learn.templates import fitted, telling
 from fingerprints.learn.vocabulary import Vocabulary
-from fingerprints.matchers import template_pattern
 from fingerprints.roles import ROLES
 
 LONG = 16
@@ -124,22 +124,26 @@ def _candidates(vocabulary: Vocabulary, key: Key) -> tuple[str, ...]:
 def _templates(
     naming: Naming, fields: Sequence[Field], vocabulary: Vocabulary, release: str
 ) -> None:
+    chosen = telling(
+        ((key[2].lower(), as_text(value)) for key, values in fields for _, value in values),
+        vocabulary.templates,
+        release,
+    )
     for key, values in fields:
         used: dict[str, int] = {}
         for instance, value in values:
-            for text in vocabulary.templates.get(key[2].lower(), ()):
-                match = template_pattern(text, release).fullmatch(as_text(value))
-                if match is None:
+            for text in chosen.get(key[2].lower(), ()):
+                parts = fitted(text, as_text(value), release)
+                if parts is None:
                     continue
                 used[text] = used.get(text, 0) + 1
-                pieces = re.findall(r"\{([a-z_]+)\}", text)
-                for place, (role, part) in enumerate(zip(pieces, match.groups(), strict=True)):
+                for place, (role, part) in enumerate(parts):
                     if role != "version":
                         here = (key[0], key[1], f"{key[2]}#{place}@{instance.path}")
                         naming.add(instance.sample, role, here, part)
                 break
         if used:
-            order = vocabulary.templates[key[2].lower()]
+            order = chosen[key[2].lower()]
             naming.fields[key] = Found(
                 templates=tuple(text for text in order if text in used),
                 reason="",
