@@ -11,7 +11,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from addons.front.contract import Json
 from addons.providers.cursor.blobs import BlobMap
@@ -38,10 +38,8 @@ from addons.providers.cursor.proto.mcp_pb2 import (
     McpToolResultContentItem,
 )
 from addons.providers.cursor.run_outputs import Image, Part, ToolResult
+from addons.providers.cursor.tools import PROVIDER
 from addons.providers.cursor.values import members
-
-PROVIDER: Final = "floway"
-"""Who provides the client's tools, in the upstream's words."""
 
 
 def state(system: str, history: Paired, blobs: BlobMap) -> bytes:
