@@ -210,7 +210,8 @@ class Link:
         if waiting is None:
             self.notes.append(f"a result for exec {message.id}, which does not wait")
             return
-        if message.exec_id != waiting.exec_id:
+        # The official SDK (1.1.0) leaves exec_id out; others echo it.
+        if message.exec_id not in ("", waiting.exec_id):
             self.notes.append(f"the result of exec {message.id} has another exec_id")
             raise RunFailed(FAILURES["no_exec_result"])
         if waiting.streamed:
