@@ -17,5 +17,6 @@ Where things are, in the order in which a request meets them:
   ``dispatch.py`` (hooks from a table).
 - ``relay.py``: a committed answer on its way to the client, chunk by chunk; ``generation.py``: an
   answer that a provider makes itself.
+- ``verbatim.py``: requests of floway's own whose headers go as they are given.
 - ``store/``: what outlives the process; ``debug/``: what is shown in mitmweb.
 """

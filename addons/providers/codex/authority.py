@@ -26,6 +26,7 @@ from addons.providers.codex.planning import DEFAULT_PROFILE, ORIGINATOR
 from addons.providers.codex.upstream import REAL, Upstream
 from addons.providers.codex.usage import quota_from_usage
 from addons.settings import Settings, is_loopback
+from addons.verbatim import verbatim_mounts
 from fingerprints import apply
 from fingerprints.errors import ProfileError
 from fingerprints.library import load
@@ -254,8 +255,11 @@ class CodexAuthority:
         if self._client is None:
             profile = self._profile
             http2 = "refresh" in profile.kinds and speaks_http2(profile, "refresh")
+            verify = ssl.create_default_context()
             self._client = httpx.AsyncClient(
-                verify=ssl.create_default_context(),
+                # The environment's proxy is httpx's own affair.
+                mounts=None if self._trust_env else verbatim_mounts(verify, http2=http2),
+                verify=verify,
                 timeout=TIMEOUT,
                 trust_env=self._trust_env,
                 http2=http2,

@@ -12,6 +12,7 @@ import httpx
 
 from addons.errors import ClientError, FlowayError
 from addons.providers.codex.models import Model, ModelList
+from addons.verbatim import verbatim_mounts
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +26,20 @@ type Ask = Callable[[], tuple[str, Sequence[tuple[str, str]]]]
 class Catalogue:
     """One list for all accounts of the provider; asked for by one task at a time."""
 
-    def __init__(self, *, clock: Callable[[], float], ca_file: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        ca_file: str | None = None,
+        http2: bool = True,
+    ) -> None:
+        """
+        Args:
+            http2: whether the release asks over HTTP/2 where the host speaks it.
+        """
         self._clock = clock
         self._ca_file = ca_file
+        self._http2 = http2
         self._list = ModelList()
         self._lock = asyncio.Lock()
         self._client: httpx.AsyncClient | None = None
@@ -101,7 +113,11 @@ class Catalogue:
             verify = ssl.create_default_context(cafile=self._ca_file)
             # Not through the environment's proxy: that may be floway itself.
             self._client = httpx.AsyncClient(
-                verify=verify, timeout=TIMEOUT, trust_env=False, http2=True
+                mounts=verbatim_mounts(verify, http2=self._http2),
+                verify=verify,
+                timeout=TIMEOUT,
+                trust_env=False,
+                http2=True,
             )
         return self._client
 

@@ -248,6 +248,10 @@ class Planner:
         """Whether the release asks for the upstream's model list."""
         return "models" in self.profile.kinds
 
+    @property
+    def asks_for_models_over_http2(self) -> bool:
+        return self.asks_for_models and speaks_http2(self.profile, "models")
+
     def known_models(self) -> list[Model]:
         """The models that the profile names, for releases that do not ask for a list."""
         return [Model(slug, slug) for slug in self.profile.named_models]

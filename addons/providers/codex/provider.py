@@ -106,13 +106,15 @@ class CodexProvider:
             lineages=self._memory.lineages,
             pool=self._memory.pool,
         )
-        self._catalogue = Catalogue(clock=clock, ca_file=ca_file)
         machine = detect(
             os_words=settings.client_os,
             arch=settings.client_arch,
             terminal_word=settings.client_terminal,
         )
         self._planner = Planner(upstream, settings.profile, machine)
+        self._catalogue = Catalogue(
+            clock=clock, ca_file=ca_file, http2=self._planner.asks_for_models_over_http2
+        )
         rehearse(self._planner, accounts)
         self._sockets = Sockets(
             self._planner,
