@@ -8,7 +8,7 @@ same events.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import Any, Final, Protocol
 
 from addons.errors import ClientError
@@ -71,18 +71,17 @@ class ResponseWriter:
         model: the name that the client used.
         body: the request; what a response repeats is taken from it.
         created: unix seconds.
+        custom: names of the tools that take a text instead of JSON.
     """
 
-    def __init__(self, seed: str, model: str, body: Json, created: float) -> None:
+    def __init__(
+        self, seed: str, model: str, body: Json, created: float, custom: Collection[str] = ()
+    ) -> None:
         self._seed = seed
         self._number = 0
         self._open: TextItem | None = None
         self._output: list[Json] = []
-        self._freeform = frozenset(
-            tool.get("name")
-            for tool in body.get("tools") or ()
-            if isinstance(tool, dict) and tool.get("type") == "custom"
-        )
+        self._custom = custom
         self._head: Json = {
             "id": f"resp_{digest(seed)}",
             "object": "response",
@@ -111,7 +110,7 @@ class ResponseWriter:
             case ThinkingDone():
                 return self._close() if isinstance(self._open, ReasoningItem) else []
             case ToolCall():
-                form = FreeformCallItem if output.name in self._freeform else CallItem
+                form = FreeformCallItem if output.name in self._custom else CallItem
                 call = form(self._seed, self._next_index(), output)
                 return [*self._close(), *self._added(call), *self._done(call)]
 

@@ -227,4 +227,6 @@ def _content(part: Part) -> McpToolResultContentItem:
     if isinstance(part, Image):
         image = McpImageContent(data=part.data, mime_type=part.mime_type)
         return McpToolResultContentItem(image=image)
-    return McpToolResultContentItem(text=McpTextContent(text=part))
+    # JSON can spell halves of surrogate pairs, UTF-8 can't.
+    sound = part.encode("utf-8", "replace").decode()
+    return McpToolResultContentItem(text=McpTextContent(text=sound))

@@ -57,7 +57,7 @@ event_type: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
 def written(outputs: Sequence[ResponseOutput], seed: str = "x1") -> list[Json]:
-    writer = ResponseWriter(seed, "cursor/m", BODY, 17.9)
+    writer = ResponseWriter(seed, "cursor/m", BODY, 17.9, {"patch"})
     events = writer.begin()
     for output in outputs:
         if isinstance(output, AwaitTools | TurnEnded):
@@ -279,7 +279,7 @@ def stream(
 
     given = Given(outputs)
     return (
-        ResponseEvents(given, ResponseWriter("x1", "cursor/m", BODY, 17.9), ended),
+        ResponseEvents(given, ResponseWriter("x1", "cursor/m", BODY, 17.9, {"patch"}), ended),
         endings,
         given,
     )
