@@ -71,7 +71,9 @@ class Conversation:
         return str(uuid.UUID(bytes=bytes(raw)))
 
 
-def resolve(principal: str, headers: Mapping[str, str], body: Json) -> Conversation:
+def resolve(
+    principal: str, headers: Mapping[str, str], body: Json, request: Json | None = None
+) -> Conversation:
     """The conversation of a request. The same on every start of floway.
 
     Its name is the first usable of the client's session, the ``cch`` of a billing line, and the
@@ -81,8 +83,9 @@ def resolve(principal: str, headers: Mapping[str, str], body: Json) -> Conversat
         principal: whose request it is.
         headers: the client's, by lower-case name.
         body: in the neutral form.
+        request: as the client sent it, where that is another form.
     """
-    source, name = next(_names(headers, body), ("content", _word(body.get("model"))))
+    source, name = next(_names(headers, body, request or {}), ("content", _word(body.get("model"))))
     system, first = opening(body)
     beginning = (system[:SYSTEM_CHARACTERS], first[:OPENING_CHARACTERS])
     session = _digest("session", principal, source, name)
@@ -92,7 +95,7 @@ def resolve(principal: str, headers: Mapping[str, str], body: Json) -> Conversat
     return Conversation(session.hex(), key.hex(), source)
 
 
-def _names(headers: Mapping[str, str], body: Json) -> Iterator[tuple[str, str]]:
+def _names(headers: Mapping[str, str], body: Json, request: Json) -> Iterator[tuple[str, str]]:
     metadata = body.get("metadata")
     user = metadata.get("user_id") if isinstance(metadata, dict) else None
     named = [("metadata.user_id", _agent_session(user))]
@@ -104,7 +107,7 @@ def _names(headers: Mapping[str, str], body: Json) -> Iterator[tuple[str, str]]:
         text = _word(value)
         if text:
             yield source, text
-    found = _CCH.search(billing_line(body))
+    found = _CCH.search(billing_line(body) or billing_line(request))
     if found is not None and _word(found[1]):
         yield "cch", found[1]
 

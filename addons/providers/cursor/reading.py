@@ -81,9 +81,13 @@ def opening(body: Json) -> tuple[str, str]:
 
 
 def billing_line(body: Json) -> str:
-    """The line for another upstream's accounts; "" where there is none."""
+    """The line for another upstream's accounts; "" where there is none.
+
+    Args:
+        body: in the neutral form or that of the messages protocol, whose parser drops the line.
+    """
     given = body.get("input")
-    texts = [_text(body.get("instructions"))]
+    texts = [_text(body.get("instructions")), _text(body.get("system"))]
     texts += [
         _text(item.get("content"))
         for item in (given[:2] if isinstance(given, list) else ())

@@ -88,3 +88,20 @@ def test_it_is_a_dict_that_never_goes_over_its_limits(
     assert dict(blobs.items()) == plain
     assert blobs.size == sum(map(len, plain.values())) <= total
     assert len(blobs) <= count
+
+
+def test_what_nothing_refers_to_is_not_reachable() -> None:
+    blobs = BlobMap({b"s" * 20: b"under an id of the server's"})
+    step = blobs.put(b"a step with spaces in it " * 3)
+    turn = blobs.put(b"\x12\x20" + step)
+    blobs.put(b"\x12\x20" + turn)
+    state = b"\x42\x20" + turn + b"\x1a\x14" + b"s" * 20
+    found = blobs.reachable(state)
+    assert set(found) == {turn, step, b"s" * 20}
+    assert found.get(step) == blobs.get(step)
+    assert len(blobs.reachable(b"")) == 0
+
+
+def test_references_in_a_circle_end() -> None:
+    blobs = BlobMap({b"a" * 32: b"\x0a\x20" + b"b" * 32, b"b" * 32: b"\x0a\x20" + b"a" * 32})
+    assert len(blobs.reachable(b"\x0a\x20" + b"a" * 32)) == 2

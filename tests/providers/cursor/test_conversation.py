@@ -64,6 +64,12 @@ def test_a_billing_line_may_be_the_first_block_of_a_system_message() -> None:
     assert resolve("local", {}, body(prompt, user("hello"), instructions="")).source == "cch"
 
 
+def test_a_billing_line_counts_that_the_protocols_parser_drops() -> None:
+    block = {"type": "text", "text": BILLING.format("ab12f").strip()}
+    request = {"system": [block, {"type": "text", "text": "Be brief."}]}
+    assert resolve("local", {}, FIRST, request).source == "cch"
+
+
 def test_a_value_of_cch_is_a_conversation() -> None:
     def found(cch: str) -> str:
         return key({**FIRST, "instructions": BILLING.format(cch) + "Be brief."})
