@@ -22,7 +22,10 @@ from addons.settings import OPTION_PREFIX, Settings, is_loopback
 
 logger = logging.getLogger(__name__)
 
-LISTS: Final = ("client_keys", "control_hosts", "forward_hosts", "upstreams", "accounts", "issuers")
+LISTS: Final = (
+    *("client_keys", "control_hosts", "forward_hosts", "upstreams", "accounts", "issuers"),
+    *("agent_upstreams", "client_versions", "swap_accounts"),
+)
 SWITCHES: Final = tuple(n for n, field in Settings.model_fields.items() if field.annotation is bool)
 
 MITMPROXY_DEFAULTS: Final[Mapping[str, object]] = {

@@ -182,6 +182,27 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Base URL to sign in at in place of a provider's real one, by provider name.",
     )
+    agent_upstreams: Annotated[dict[Name, BaseUrl], NoDecode, BeforeValidator(mapped)] = Field(
+        default_factory=dict,
+        description=(
+            "Base URL of the host for model requests, by provider name, where a provider has one "
+            "beside that of `upstreams`."
+        ),
+    )
+    client_versions: Annotated[dict[Name, Word], NoDecode, BeforeValidator(mapped)] = Field(
+        default_factory=dict,
+        description=(
+            "Version of its official client that a provider is shown, by provider name, where the "
+            "built-in one is too old for it."
+        ),
+    )
+    swap_accounts: Annotated[list[Name], NoDecode, BeforeValidator(listed)] = Field(
+        default_factory=list,
+        description=(
+            "Providers whose official clients, where they bring a sign-in of their own, are served "
+            "by your accounts all the same."
+        ),
+    )
     credential_store: Literal["auto", "keyring", "file"] = Field(
         default="auto",
         description=(
