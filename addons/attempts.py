@@ -138,6 +138,7 @@ class ExchangeDriver:
                 self._client.raw_content or b"",
                 self._client.headers.get("content-encoding"),
                 limit=self.max_request_bytes,
+                aliases=self._settings.model_aliases,
             )
             await self._plan()
         except ClientError as error:

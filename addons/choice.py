@@ -14,19 +14,53 @@ import orjson
 
 from addons.errors import ClientError
 from addons.exchange import Exchange
-from addons.front.models import ModelEntry, model_list, one_model
+from addons.front import protocols
+from addons.front.contract import Json, Turn
+from addons.front.messages_models import model_page, one_info
+from addons.front.models import ModelEntry, model_list, one_model, unknown_model
+from addons.front.token_estimate import request_tokens
 from addons.providers.contract import Generated, Plan, Provider
 
 logger = logging.getLogger(__name__)
 
 
 async def plan(exchange: Exchange) -> Plan:
-    """The plan of the provider that serves the exchange, or the list of all providers' models."""
-    if exchange.route.kind == "models":
-        providers = [each.provider for each in exchange.candidates if each.route is not None]
-        if len(providers) > 1:
-            return await _models(exchange, providers)
+    """The plan of the provider that serves the exchange, or what is answered for all of them: the
+    list of models, and how long a request is."""
+    match exchange.route.kind:
+        case "models":
+            providers = [each.provider for each in exchange.candidates if each.route is not None]
+            if exchange.header("anthropic-version") is not None:
+                exchange.protocol = protocols.get("messages")
+            if len(providers) > 1 or exchange.protocol.name == "messages":
+                return await _models(exchange, providers)
+        case "count":
+            return _count(exchange)
+    if exchange.wants_default and exchange.turn is not None:
+        await _name_default(exchange, exchange.turn)
     return await exchange.provider.plan(exchange)
+
+
+def _count(exchange: Exchange) -> Generated:
+    """How many tokens a request has, as far as :mod:`addons.front.token_estimate` can tell.
+
+    Raises:
+        ClientError: it is no request.
+    """
+    counted = request_tokens(exchange.protocol.parse(exchange.request).body)
+    return _answer({"input_tokens": counted})
+
+
+async def _name_default(exchange: Exchange, turn: Turn) -> None:
+    """
+    Raises:
+        ClientError: the provider has no list, or nothing in it.
+    """
+    entries = await exchange.provider.models()
+    if not entries:
+        raise unknown_model(turn.model)
+    turn.name_model(entries[0].id)
+    exchange.wants_default = False
 
 
 async def _models(exchange: Exchange, providers: Sequence[Provider]) -> Generated:
@@ -54,9 +88,13 @@ async def _models(exchange: Exchange, providers: Sequence[Provider]) -> Generate
         raise failures[0]
     prefix = exchange.route.path.removesuffix("/*").rstrip("/")
     wanted = exchange.path.partition("?")[0].removeprefix(prefix).strip("/")
-    shown = one_model(entries, wanted) if wanted else model_list(entries)
-    headers = [(b"content-type", b"application/json")]
-    return Generated(200, headers, once(orjson.dumps(shown)))
+    if exchange.protocol.name == "messages":
+        return _answer(one_info(entries, wanted) if wanted else model_page(entries))
+    return _answer(one_model(entries, wanted) if wanted else model_list(entries))
+
+
+def _answer(shown: Json) -> Generated:
+    return Generated(200, [(b"content-type", b"application/json")], once(orjson.dumps(shown)))
 
 
 async def once(body: bytes) -> AsyncIterator[bytes]:

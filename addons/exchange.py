@@ -6,15 +6,19 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 from addons.errors import ClientError
+from addons.front.aliases import DEFAULT, alias_of
 from addons.front.bodies import decode, parse_object
 from addons.front.contract import ClientProtocol, Renderer, Turn
 from addons.front.routes import Route
 from addons.providers.contract import HeaderList, Outcome, Provider, Verdict
 
 logger = logging.getLogger(__name__)
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Watch(Protocol):
@@ -88,6 +92,7 @@ class Exchange:
         body: the client's body: for model requests decoded (zstd, gzip undone), else as it came.
         request: the same as JSON, for routes whose body is JSON; parsed once.
         turn: the model request in neutral form, for ``kind == "model"``.
+        wants_default: its model is to be the one that the provider lists first.
         state: the provider's own notes; the core never looks inside.
         summary: small JSON for the flow's metadata and comment.
         hidden_headers: of the upstream's answer, in lower case; the client is not shown them.
@@ -107,6 +112,7 @@ class Exchange:
     body: bytes = b""
     request: dict[str, Any] = field(default_factory=dict)
     turn: Turn | None = None
+    wants_default: bool = False
     renderer: Renderer | None = None
     conversation: str = ""
     attempts: list[Attempt] = field(default_factory=list)
@@ -138,25 +144,43 @@ class Exchange:
                 return value.decode("utf-8", "replace")
         return None
 
-    def read(self, body: bytes, content_encoding: str | None, *, limit: int) -> None:
+    def read(
+        self,
+        body: bytes,
+        content_encoding: str | None,
+        *,
+        limit: int,
+        aliases: Mapping[str, str] = _NONE,
+    ) -> None:
         """Decode and parse the client's body once, as the route wants it.
 
         Args:
             limit: bytes, before as well as after decoding.
+            aliases: other names of models, see :func:`addons.front.aliases.alias_of`.
 
         Raises:
             ClientError: the body is not what the route's protocol takes.
         """
         self.body = body
-        if self.route.kind != "model":
+        if self.route.kind not in ("model", "count"):
             return
         self.body = decode(body, content_encoding, limit=limit)
         self.request = parse_object(self.body)
+        if self.route.kind == "count":
+            return
         self.turn = self.protocol.parse(self.request)
+        self._follow_alias(self.turn, aliases)
         self._choose_provider(self.turn.model)
         self.renderer = self.protocol.renderer(self.turn, self.request)
         for note in self.turn.notes:
             logger.debug("exchange %s: %s", self.id, note)
+
+    def _follow_alias(self, turn: Turn, aliases: Mapping[str, str]) -> None:
+        meant = alias_of(turn.model, aliases)
+        if meant == DEFAULT:
+            self.wants_default = True
+        elif meant is not None:
+            turn.name_model(meant)
 
     def _choose_provider(self, model: str) -> None:
         """The provider that claims the model; without one it stays the first with a route.

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 import platformdirs
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -41,6 +42,7 @@ from addons.settings_words import (
     is_loopback,
     listed,
     mapped,
+    with_usual_aliases,
 )
 
 __all__ = ["AccountEntry", "Settings", "default_home", "is_loopback", "resolve_home"]
@@ -173,6 +175,16 @@ class Settings(BaseSettings):
     upstreams: Annotated[dict[Name, BaseUrl], NoDecode, BeforeValidator(mapped)] = Field(
         default_factory=dict,
         description="Base URL to use for a provider in place of its real one, by provider name.",
+    )
+    model_aliases: Annotated[
+        dict[str, str], NoDecode, BeforeValidator(mapped), AfterValidator(with_usual_aliases)
+    ] = Field(
+        default_factory=lambda: with_usual_aliases({}),
+        description=(
+            "Model to serve in place of another name, by that name or a pattern with `*`; "
+            "`default` is the first in the provider's list. `claude-*` is `default` unless you say "
+            "something else, so that Claude Code works with its own names."
+        ),
     )
     accounts: Annotated[list[AccountEntry], NoDecode, BeforeValidator(listed)] = Field(
         default_factory=list,

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from addons.front.aliases import DEFAULT
+
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
@@ -49,6 +51,14 @@ def mapped(value: object) -> object:
             raise ValueError("must be written NAME=URL")
         result[name.strip()] = rest.strip()
     return result
+
+
+def with_usual_aliases(value: dict[str, str]) -> dict[str, str]:
+    """Aliases of models, with the one that is there unless it is given."""
+    for name, model in value.items():
+        if not name.strip() or not model.strip():
+            raise ValueError("must have a name, or a pattern, and a model for each alias")
+    return {"claude-*": DEFAULT, **value}
 
 
 def _name(value: str) -> str:

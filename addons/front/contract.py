@@ -34,6 +34,12 @@ class Turn:
     stream: bool
     notes: list[str] = field(default_factory=list)
 
+    def name_model(self, model: str) -> None:
+        """Ask another model than the client wrote."""
+        self.notes.append(f"model: {self.model} is another name for {model} here.")
+        self.model = model
+        self.body = {**self.body, "model": model}
+
 
 class Renderer(Protocol):
     """Turns the Responses events of one answer into the client's protocol. One per attempt."""

@@ -9,11 +9,13 @@ from typing import Final
 from addons.front.chat import ChatProtocol
 from addons.front.compaction import CompactionProtocol
 from addons.front.contract import ClientProtocol
+from addons.front.messages import MessagesProtocol
 from addons.front.responses import ResponsesProtocol
 
 _ALL: tuple[ClientProtocol, ...] = (
     ResponsesProtocol(),
     ChatProtocol(),
+    MessagesProtocol(),
     CompactionProtocol(),
 )
 

@@ -19,7 +19,8 @@ class Route:
         method: ``GET``, ``POST``, … or ``*``.
         path: exact path, or a prefix when it ends with ``/*``.
         kind: what is asked, in neutral words: ``model`` (a model request), ``model_socket``
-            (WebSocket upgrade for model requests), ``compact``, ``models``, ``passthrough`` (an
+            (WebSocket upgrade for model requests), ``models``, ``count`` (how many tokens a
+            model request has; never sent), ``passthrough`` (an
             upstream's side endpoint, sent with the account's identity), ``duplex`` (the same, with
             a body that goes on while the answer comes), ``local`` (answered here).
         protocol: client protocol of requests, answers and errors (a front module's name).

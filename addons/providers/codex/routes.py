@@ -37,6 +37,14 @@ def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
                   f"{BACKEND}/models", "One model"),
         ]  # fmt: skip
 
+    def anthropic() -> list[Route]:
+        return [
+            Route(None, "POST", "/v1/messages", "model", "messages", provider, RESPONSES,
+                  "Anthropic messages, translated"),
+            Route(None, "POST", "/v1/messages/count_tokens", "count", "messages", provider, "",
+                  "Tokens of such a request, estimated here"),
+        ]  # fmt: skip
+
     def official(host: str | None) -> list[Route]:
         own = [
             Route(host, "POST", RESPONSES, "model", "responses", provider, RESPONSES,
@@ -52,7 +60,7 @@ def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
         ]  # fmt: skip
         return [replace(route, native=True) for route in own]
 
-    found = [*openai(None), *official(None), *official(CHATGPT)]
+    found = [*openai(None), *anthropic(), *official(None), *official(CHATGPT)]
     if API in forward_hosts:
         found += openai(API)
     return found
