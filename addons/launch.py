@@ -14,8 +14,10 @@ from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
 
 from addons.configuration import Configuration
-from addons.front.routes import Route
+from addons.control import Opened
+from addons.front.routes import Route, RouteTable
 from addons.gateway import Gateway, Service
+from addons.operate import METRICS_PATH, PREFIX
 from addons.providers.contract import Provider
 from addons.settings import Settings
 from addons.store.contract import Store
@@ -25,6 +27,13 @@ logger = logging.getLogger(__name__)
 LOCAL_ROUTES = [
     Route(None, "GET", "/healthz", "local", "responses", "", note="Is floway up?"),
 ]
+
+SHOWN_ROUTES = [
+    *LOCAL_ROUTES,
+    Route(None, "*", f"{PREFIX}/*", "local", "control", "", note="Control API; needs its token."),
+    Route(None, "GET", METRICS_PATH, "local", "control", "", note="Metrics for Prometheus."),
+]
+"""With those that the gateway never sees, because ``control.py`` answers them before it."""
 
 
 AT_START = (
@@ -62,6 +71,19 @@ type HasAdded = Callable[[Settings], bool]
 type Announce = Callable[[Settings, str, Upstreams | None], None]
 
 
+class Control(Protocol):
+    """What is told that floway is ready, and that it ends."""
+
+    async def open(self, opened: Opened) -> None:
+        """
+        Raises:
+            FlowayError: floway must not start.
+        """
+
+    async def close(self) -> None:
+        """Before the providers stop."""
+
+
 class Launch:
     """Brings the gateway into service once mitmproxy runs, and takes it out at the end.
 
@@ -80,6 +102,7 @@ class Launch:
         build_providers: BuildProviders,
         announce: Announce,
         has_added: HasAdded = lambda _: False,
+        control: Control | None = None,
     ) -> None:
         self._configuration = configuration
         self._gateway = gateway
@@ -88,6 +111,7 @@ class Launch:
         self._build_providers = build_providers
         self._announce = announce
         self._has_added = has_added
+        self._control = control
         self._store: Store | None = None
         self._sandbox: Upstreams | None = None
         self._providers: Sequence[Provider] = ()
@@ -127,6 +151,7 @@ class Launch:
             )
             for provider in self._providers:
                 await provider.start()
+            await self._open_control(settings)
         except Exception as error:
             problem = str(error) or type(error).__name__
             logger.error("floway cannot start: %s", problem, exc_info=logger.isEnabledFor(DEBUG))
@@ -135,6 +160,22 @@ class Launch:
         self._gateway.service = Service.of(settings, self._providers, LOCAL_ROUTES, self._ports)
         if address := _own_address():
             self._announce(settings, f"http://{address}", self._sandbox)
+
+    async def _open_control(self, settings: Settings) -> None:
+        if self._control is None:
+            return
+        assert self._store is not None
+        address, routes = _own_address(), [*SHOWN_ROUTES]
+        routes += [route for provider in self._providers for route in provider.routes()]
+        await self._control.open(
+            Opened(
+                self._store,
+                self._providers,
+                RouteTable(routes).routes,
+                f"http://{address}" if address else "",
+                sandbox=self._sandbox is not None,
+            )
+        )
 
     def _ports(self) -> frozenset[int]:
         return _listening_ports() | (self._sandbox.ports if self._sandbox else frozenset())
@@ -164,7 +205,8 @@ class Launch:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task})
-        stops = [provider.stop for provider in self._providers]
+        stops = [self._control.close] if self._control is not None else []
+        stops += [provider.stop for provider in self._providers]
         stops += [self._sandbox.stop] if self._sandbox is not None else []
         stops += [self._store.close] if self._store is not None else []
         for stop in stops:

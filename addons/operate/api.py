@@ -60,6 +60,10 @@ def application(plane: Plane, token: Token, hosts: Callable[[], Collection[str]]
     Args:
         hosts: the setting ``control_hosts``.
     """
+    return Gate(_app(plane), token, hosts)
+
+
+def _app(plane: Plane) -> FastAPI:
     app = FastAPI(
         title="floway's control API",
         version=version("floway"),
@@ -79,14 +83,12 @@ def application(plane: Plane, token: Token, hosts: Callable[[], Collection[str]]
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
-    return Gate(app, token, hosts)
+    return app
 
 
-def document(plane: Plane, token: Token) -> dict[str, Any]:
-    """The OpenAPI document."""
-    gate = application(plane, token, lambda: ())
-    assert isinstance(gate, Gate)
-    return gate.app.openapi()
+def document(plane: Plane) -> dict[str, Any]:
+    """The OpenAPI document; nothing is asked for it."""
+    return _app(plane).openapi()
 
 
 class Gate:
@@ -162,7 +164,7 @@ def _accounts(router: APIRouter, plane: Plane) -> None:
     @router.post("/accounts/{name}/refresh", tags=["accounts"], responses=_errors(404, 409))
     async def refresh_account(name: Name) -> AccountView:
         """Refresh an added account's sign-in now, and ask for its limits."""
-        return (await desk.refresh(name)).account
+        return await desk.refresh(name)
 
     @router.put("/accounts/{name}/pin", tags=["accounts"], responses=_errors(404, 409))
     async def pin_account(name: Name) -> AccountView:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from addons.accounts.authority import Secret
 from addons.accounts.credentials.document import Document
 from addons.accounts.credentials.naming import checked_label, same_name
@@ -14,14 +12,6 @@ from addons.operate.account_view import Entry
 from addons.operate.errors import ControlError
 from addons.operate.models import AccountCooldown, AccountView, AddedAccount
 from addons.operate.roster import Roster, cooldowns_of
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """A refresh that went well. ``renewed``: there was something to refresh."""
-
-    account: AccountView
-    renewed: bool
 
 
 class Desk(Roster):
@@ -127,8 +117,8 @@ class Desk(Roster):
             if operated.keeper is None:
                 operated.pool.pinned = None
 
-    async def refresh(self, name: str) -> Refreshed:
-        """Renew the sign-in now, and ask for the account's limits.
+    async def refresh(self, name: str) -> AccountView:
+        """Renew the sign-in now, where it can be, and ask for the account's limits.
 
         Raises:
             ControlError: it was not added, or there is none.
@@ -154,8 +144,7 @@ class Desk(Roster):
             )
         await self.states.touch()
         await self._tell(entry.provider)
-        view = await self.named(f"{entry.provider}:{entry.label}")
-        return Refreshed(view, described.renewable)
+        return await self.named(f"{entry.provider}:{entry.label}")
 
     async def remove(self, name: str) -> AccountView:
         """Forget an added account and its sign-in; what it was like.

@@ -33,8 +33,8 @@ SLOW: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 90
 
 _REASON = re.compile(r"[^A-Za-z0-9_ .-]+")
 
-
-disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for each, which says when the process started
+# Those are a series more for each, and say no more than when the process started.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Final
 
 from addons.sessions.facts import Facts
@@ -122,19 +122,3 @@ class Journal:
                 self._changed[key] = conversation  # stopped: it is written at the end
                 raise
         self._changed.clear()
-
-
-async def conversations(store: Store) -> AsyncIterator[Conversation]:
-    """All that the store has; what is of another form is left out.
-
-    Raises:
-        StoreError: it can't be read.
-    """
-    after = ""
-    while records := await store.scan(NAMESPACE, after=after, limit=100):
-        after = records[-1].key
-        for record in records:
-            try:
-                yield load(record.value)
-            except ValueError as error:
-                logger.warning("%s", error)

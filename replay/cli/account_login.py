@@ -8,13 +8,13 @@ import sys
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from addons.accounts.authority import Authority, Prompt, Secret
-from addons.accounts.credentials.document import Document
-from addons.accounts.credentials.naming import checked_label, same_name
+from addons.accounts.authority import Authority, Prompt
+from addons.accounts.credentials.naming import checked_label
 from addons.accounts.wording import duration
-from replay.cli.account_desk import Desk
+from addons.operate.models import AccountView, AddedAccount
+from addons.settings import Settings
+from replay.cli.account_desk import Accounts, authority_of
 from replay.cli.failure import USAGE, CommandFailed
 
 
@@ -30,43 +30,46 @@ class Add:
     file: Path | None = None
 
 
-async def add(desk: Desk, asked: Add) -> dict[str, Any]:
+async def add(accounts: Accounts, settings: Settings, asked: Add) -> AccountView:
     """Sign in and keep it; the account's view.
 
     Raises:
-        CommandFailed: options that exclude each other, or a label that floway.toml uses.
-        AccountError: the sign-in failed, or the label is taken.
+        CommandFailed: options that exclude each other, or no such provider.
+        FlowayError: the sign-in failed, or the label is taken.
     """
     if asked.device + asked.api_key + (asked.file is not None) > 1:
         raise CommandFailed("choose one of --device, --api-key and --import", USAGE)
+    authority = authority_of(asked.provider, settings)
     if asked.label:
         checked_label(asked.label)
-    authority = desk.authority(asked.provider)
-    secret = await _secret(authority, asked)
-    described = authority.describe(secret)
-    _refuse_label_of_settings(desk, asked, described.handle)
-    document = Document(asked.provider, asked.label, described.handle, secret, kind=described.kind)
-    kept, known = await desk.credentials.put(document)
-    if asked.file is not None and (warning := authority.import_warning(secret)):
-        say(f"note: {warning}")
-    await desk.states.enable(kept.provider, kept.handle, True)
-    where = "in the keyring" if _in_keyring(desk, kept) else f"in {desk.settings.credentials}"
-    say(f"{'updated' if known else 'added'}: {kept.shown} ({kept.provider}), kept {where}")
+    try:
+        added = await _added(accounts, authority, asked)
+    finally:
+        await authority.close()
+    if asked.file is not None and added.warning:
+        say(f"note: {added.warning}")
+    view = added.account
+    done = "updated" if added.updated else "added"
+    say(f"{done}: {view.label} ({view.provider}), kept {added.where}")
     say(
         "A floway that runs with accounts serves it within seconds; one that serves its sandbox "
         "has to be started again."
     )
-    return await desk.view(await desk.find(f"{kept.provider}:{kept.shown}"))
+    return view
 
 
-async def _secret(authority: Authority, asked: Add) -> Secret:
+async def _added(accounts: Accounts, authority: Authority, asked: Add) -> AddedAccount:
     if asked.file is not None:
-        return await asyncio.to_thread(authority.read_file, asked.file.expanduser())
+        secret = await asyncio.to_thread(authority.read_file, asked.file.expanduser())
+        return await accounts.keep(asked.provider, asked.label, secret, imported=True)
     if asked.api_key:
-        return authority.with_key(await asyncio.to_thread(_typed_key))
-    if asked.device:
-        return await authority.device_login(show)
-    return await authority.browser_login(lambda prompt: show(prompt, browser=asked.browser))
+        secret = authority.with_key(await asyncio.to_thread(_typed_key))
+        return await accounts.keep(asked.provider, asked.label, secret)
+
+    def shown(prompt: Prompt) -> None:
+        show(prompt, browser=asked.browser and not asked.device)
+
+    return await accounts.sign_in(asked.provider, asked.label, shown, device=asked.device)
 
 
 def show(prompt: Prompt, *, browser: bool = False) -> None:
@@ -100,18 +103,6 @@ def _typed_key() -> str:
 
         return getpass.getpass("API key (not shown): ")
     return sys.stdin.readline()
-
-
-def _refuse_label_of_settings(desk: Desk, asked: Add, handle: str) -> None:
-    for given in desk.settings.accounts:
-        if given.provider == asked.provider and same_name(given.label, asked.label):
-            raise CommandFailed(
-                f"{desk.settings.file} has an account {given.label!r}; choose another --label"
-            )
-
-
-def _in_keyring(desk: Desk, kept: Document) -> bool:
-    return any(sheet.item for sheet in desk.vault.sheets() if sheet.document.name == kept.name)
 
 
 def say(text: str) -> None:

@@ -56,7 +56,7 @@ def show_one(view: View, now: float | None = None) -> None:
         ("signed in as", view["who"]),
         ("plan", view["plan"] or ""),
         ("sign-in", view["kind"]),
-        ("kept in", {"added": view["kept"]}.get(view["origin"], view["origin"])),
+        ("kept in", view["kept"] if view["origin"] == "added" else view["origin"]),
         ("good until", _until(view["expires_at"], now)),
         ("used", _windows(view, now)),
         ("limits seen", moment(view["observed_at"]) if view["observed_at"] else ""),
@@ -128,3 +128,20 @@ def _console() -> Console:
     """Without a terminal, wide enough for no line to be broken."""
     console = Console(file=sys.stdout)
     return console if console.is_terminal else Console(file=sys.stdout, width=200)
+
+
+def show_cooldowns(cooldowns: Sequence[View], now: float | None = None) -> None:
+    """``floway cooldowns list``."""
+    if not cooldowns:
+        sys.stdout.write("no account is cooling\n")
+        return
+    now = time.time() if now is None else now
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("account", "model", "for", "until", "why"):
+        table.add_column(name, overflow="fold")
+    for each in cooldowns:
+        account = Text(each["label"], style="bold")
+        account.append(f" {each['provider']}", style="dim")
+        left, end = duration(each["until"] - now), moment(each["until"])
+        table.add_row(account, each["model"] or "all", left, end, each["reason"])
+    _console().print(table)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from addons.operate.models import Answered
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 Name = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its label, or PROVIDER:LABEL.")]
@@ -41,25 +44,23 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Sign in to an account, and keep it. The same account again is brought up to date."""
-    from replay.cli.account_desk import at_the_desk
+    from replay.cli.account_desk import with_accounts
     from replay.cli.account_login import Add
     from replay.cli.account_login import add as run
+    from replay.cli.tables import load
 
-    asked = Add(provider, label, device, not no_browser, api_key, file)
-    _show(at_the_desk(lambda desk: run(desk, asked)), as_json, quiet=True)
+    asked, settings = Add(provider, label, device, not no_browser, api_key, file), load().settings
+    _show(with_accounts(lambda accounts: run(accounts, settings, asked)), as_json, quiet=True)
 
 
 @accounts_app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Show all accounts: state, plan, limits with their reset times, and why one cools."""
-    from replay.cli.account_desk import Desk, at_the_desk
     from replay.cli.account_desk import as_json as dumped
+    from replay.cli.account_desk import with_accounts
     from replay.cli.account_tables import show_list
 
-    async def work(desk: Desk) -> list[dict[str, Any]]:
-        return [await desk.view(entry) for entry in await desk.entries()]
-
-    views = at_the_desk(work)
+    views = [view.model_dump() for view in with_accounts(lambda accounts: accounts.views())]
     if as_json:
         sys.stdout.write(dumped({"accounts": views}))
     else:
@@ -69,12 +70,9 @@ def list_(as_json: AsJson = False) -> None:
 @accounts_app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show one account."""
-    from replay.cli.account_desk import Desk, at_the_desk
+    from replay.cli.account_desk import with_accounts
 
-    async def work(desk: Desk) -> dict[str, Any]:
-        return await desk.view(await desk.find(name))
-
-    _show(at_the_desk(work), as_json)
+    _show(with_accounts(lambda accounts: accounts.named(name)), as_json)
 
 
 @accounts_app.command()
@@ -84,10 +82,10 @@ def label(
     as_json: AsJson = False,
 ) -> None:
     """Give an added account another label."""
-    from replay.cli.account_desk import at_the_desk
+    from replay.cli.account_desk import with_accounts
     from replay.cli.account_steps import relabel
 
-    _show(at_the_desk(lambda desk: relabel(desk, name, new)), as_json, quiet=True)
+    _show(with_accounts(lambda accounts: relabel(accounts, name, new)), as_json, quiet=True)
 
 
 @accounts_app.command()
@@ -111,30 +109,30 @@ def use(
     as_json: AsJson = False,
 ) -> None:
     """Use this account for every conversation while it can serve, at once; it outlives restarts."""
-    from replay.cli.account_desk import at_the_desk
+    from addons.operate.models import Unpinned
+    from replay.cli.account_desk import with_accounts
     from replay.cli.account_steps import pin
 
-    views = at_the_desk(lambda desk: pin(desk, name, auto=auto))
-    for view in views or [{"pinned": False}]:
-        _show(view, as_json, quiet=True)
+    view = with_accounts(lambda accounts: pin(accounts, name, auto=auto))
+    _show(view if view is not None else Unpinned(), as_json, quiet=True)
 
 
 @accounts_app.command()
 def refresh(name: Name, as_json: AsJson = False) -> None:
     """Refresh an added account's sign-in now, and ask for its limits."""
-    from replay.cli.account_desk import at_the_desk
+    from replay.cli.account_desk import with_accounts
     from replay.cli.account_steps import refresh as run
 
-    _show(at_the_desk(lambda desk: run(desk, name)), as_json)
+    _show(with_accounts(lambda accounts: run(accounts, name)), as_json)
 
 
 @accounts_app.command()
 def remove(name: Name, as_json: AsJson = False) -> None:
     """Forget an added account and its sign-in."""
-    from replay.cli.account_desk import at_the_desk
+    from replay.cli.account_desk import with_accounts
     from replay.cli.account_steps import remove as run
 
-    _show(at_the_desk(lambda desk: run(desk, name)), as_json, quiet=True)
+    _show(with_accounts(lambda accounts: run(accounts, name)), as_json, quiet=True)
 
 
 @accounts_app.command()
@@ -146,25 +144,25 @@ def export(
     ] = None,
 ) -> None:
     """Write an added account's sign-in, secrets included, in its official client's form."""
-    from replay.cli.account_desk import at_the_desk
+    from replay.cli.account_desk import with_kept
     from replay.cli.account_steps import export as run
 
-    at_the_desk(lambda desk: run(desk, name, file))
+    with_kept(lambda kept: run(kept, name, file))
 
 
 def _switch(name: str, enabled: bool, as_json: bool) -> None:
-    from replay.cli.account_desk import at_the_desk
+    from replay.cli.account_desk import with_accounts
     from replay.cli.account_steps import switch
 
-    _show(at_the_desk(lambda desk: switch(desk, name, enabled)), as_json, quiet=True)
+    _show(with_accounts(lambda accounts: switch(accounts, name, enabled)), as_json, quiet=True)
 
 
-def _show(view: dict[str, Any], as_json: bool, *, quiet: bool = False) -> None:
+def _show(view: Answered, as_json: bool, *, quiet: bool = False) -> None:
     """The result: as JSON, as a table, or (quiet) not at all, the work having said what it did."""
     from replay.cli.account_desk import as_json as dumped
     from replay.cli.account_tables import show_one
 
     if as_json:
-        sys.stdout.write(dumped(view))
+        sys.stdout.write(dumped(view.model_dump()))
     elif not quiet:
-        show_one(view)
+        show_one(view.model_dump())

@@ -8,6 +8,7 @@ import typer
 
 from replay.cli import (
     accounts,
+    control_commands,
     learning_commands,
     record,
     record_clients,
@@ -153,3 +154,4 @@ record_files.register(record.record_app)
 record_clients.register(record.record_app)
 app.add_typer(record.record_app, name="record")
 app.add_typer(accounts.accounts_app, name="accounts")
+control_commands.register(app)

@@ -1,4 +1,4 @@
-"""The README's tables of settings and commands, from the code that they describe.
+"""The README's tables of settings, commands and paths, from the code that they describe.
 
 ``python -m replay.cli.reference`` rewrites them in place; a test fails while they differ.
 """
@@ -9,12 +9,16 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer.core
 import typer.main
 from pydantic import ByteSize
 
+from addons.operate import PREFIX
+from addons.operate.metrics import Metrics
 from addons.settings import ENV_PREFIX, Settings
+from replay.cli.account_desk import AUTHORITIES
 from replay.cli.app import app
 from replay.cli.tables import all_routes
 
@@ -68,12 +72,54 @@ def routes_table() -> str:
     return "\n".join(rows)
 
 
+def control_table() -> str:
+    """The control API's paths, as its OpenAPI document has them."""
+    rows = ["| Request | Parameters and members | What |", "|---|---|---|"]
+    described = control_document()
+    forms = described["components"]["schemas"]
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            names = [
+                each["name"] for each in operation.get("parameters", ()) if each["in"] != "path"
+            ]
+            if "requestBody" in operation:
+                form = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+                names += forms[form.rpartition("/")[2]]["properties"]
+            members = ", ".join(f"`{name}`" for name in names)
+            what = _cell(operation["description"])
+            rows.append(f"| `{method.upper()} {path.removeprefix(PREFIX)}` | {members} | {what} |")
+    return "\n".join(rows)
+
+
+def control_document() -> dict[str, Any]:
+    """The OpenAPI document of a floway with all providers and default settings."""
+    from addons.operate.api import document
+    from addons.operate.observer import Observer
+    from addons.operate.plane import Plane, Served
+    from addons.store.memory import MemoryStore
+
+    settings = Settings.model_construct()
+    served = Served(lambda: settings, MemoryStore(), tuple, (), "", sandbox=False)
+    return document(Plane(served, AUTHORITIES, Observer(Metrics())))
+
+
+def metrics_table() -> str:
+    """All metrics with their labels."""
+    rows = ["| Metric | Kind | Labels | Meaning |", "|---|---|---|---|"]
+    for family in Metrics().families:
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        rows.append(f"| `{family.name}` | {family.kind} | {labels} | {_cell(family.told)} |")
+    return "\n".join(rows)
+
+
 def blocks() -> dict[str, str]:
     """The generated texts, by the name that marks their place."""
     return {
         "settings": settings_table(),
         "commands": commands_table(),
         "routes": routes_table(),
+        "control": control_table(),
+        "metrics": metrics_table(),
     }
 
 

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from addons.sessions.conversations import NAMESPACE as CHANGES
-from addons.sessions.journal import conversations, key_of
-from addons.sessions.records import Conversation, Entry, Miss, Totals, totals
+from addons.operate import conversations
+from addons.operate.errors import ControlError
+from addons.sessions.records import Conversation, Miss, totals
 from addons.store.contract import StoreError
 from addons.store.sqlite import SqliteStore
 from replay.cli.failure import USAGE, CommandFailed
@@ -30,7 +30,8 @@ def show_list(*, as_json: bool) -> None:
     """``floway sessions``: the last used one first."""
     found = sorted(kept(), key=lambda each: each.used, reverse=True)
     if as_json:
-        _write({"conversations": [summary(each) for each in found], "total": _total(found)})
+        listed = [conversations.summary(each) for each in found]
+        _write({"conversations": listed, "total": conversations.total(found)})
         return
     if not found:
         sys.stdout.write("no conversations yet\n")
@@ -45,15 +46,14 @@ def show_one(name: str, *, as_json: bool) -> None:
         CommandFailed: the name names none, or several.
     """
     conversation = chosen(kept(), name)
+    told = conversations.detail(conversation, _changes(conversation))
     if as_json:
-        requests = [entry_json(entry) for entry in conversation.log]
-        told = with_dropped(events(conversation), asyncio.run(_changes(conversation)))
-        _write({**summary(conversation), "log": requests, "events": told})
+        _write(told)
         return
     console = _console()
     console.print("\n".join(heading(conversation)), markup=False, highlight=False)
     console.print(requests_table(conversation))
-    for each in with_dropped(events(conversation), asyncio.run(_changes(conversation))):
+    for each in told["events"]:
         if each.get("dropped"):
             line = f"{_time(each['at'])} {each['from']} -> {each['to']}: not sent, since the new "
             line += f"account could not read it: {', '.join(each['dropped'])}"
@@ -77,33 +77,17 @@ def kept() -> list[Conversation]:
 
 async def _read(database: Path) -> list[Conversation]:
     async with await SqliteStore.open(database) as store:
-        return [each async for each in conversations(store)]
+        return await conversations.kept(store)
 
 
-async def _changes(conversation: Conversation) -> list[dict[str, Any]]:
+def _changes(conversation: Conversation) -> list[dict[str, Any]]:
     """Changes of its account, as the provider has kept them; [] where it has none."""
-    async with await SqliteStore.open(load().settings.database) as store:
-        record = await store.get(CHANGES, key_of(conversation.owner, conversation.id))
-    value = record.value if record is not None else None
-    kept = value.get("events") if isinstance(value, dict) else None
-    return [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
 
+    async def read() -> list[dict[str, Any]]:
+        async with await SqliteStore.open(load().settings.database) as store:
+            return await conversations.changes(store, conversation)
 
-def with_dropped(
-    told: list[dict[str, Any]], changes: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Events with what the account after each change could not be sent."""
-    left = list(changes)
-    made = []
-    for event in told:
-        accounts = (event["from"], event["to"])
-        same = [each for each in left if (each.get("before"), each.get("after")) == accounts]
-        if event["event"] == "account changed" and same:
-            left.remove(same[0])
-            dropped = same[0].get("dropped")
-            event = {**event, "dropped": dropped if isinstance(dropped, list) else []}
-        made.append(event)
-    return made
+    return asyncio.run(read())
 
 
 def chosen(known: Sequence[Conversation], name: str) -> Conversation:
@@ -112,106 +96,10 @@ def chosen(known: Sequence[Conversation], name: str) -> Conversation:
     Raises:
         CommandFailed: there is none, or more than one.
     """
-    found = [each for each in known if each.id == name]
-    found = found or [each for each in known if name and each.id.startswith(name)]
-    if not found:
-        raise CommandFailed(f"there is no conversation {name!r}; see floway sessions", USAGE)
-    if len(found) > 1:
-        # Of one id there can be several: each owner's conversations are its own.
-        ids = ", ".join(sorted({each.id for each in found}))
-        raise CommandFailed(f"{name!r} names {len(found)} conversations: {ids}", USAGE)
-    return found[0]
-
-
-# --- as JSON -------------------------------------------------------------------------------------
-
-
-def summary(conversation: Conversation) -> dict[str, Any]:
-    """One conversation in the list."""
-    last = conversation.last_miss
-    return {
-        "id": conversation.id,
-        "owner": conversation.owner,
-        "client": conversation.client,
-        "source": conversation.source,
-        "began": conversation.began,
-        "used": conversation.used,
-        "accounts": conversation.accounts,
-        "models": conversation.models,
-        "requests": conversation.requests,
-        "input_tokens": conversation.input,
-        "eligible_tokens": conversation.eligible,
-        "cached_tokens": conversation.cached,
-        "output_tokens": conversation.output,
-        "ratio": _rounded(conversation.ratio),
-        "missed_tokens": conversation.missed,
-        "last_miss": None if last is None else {"at": last[0].at, **miss_json(last[1])},
-    }
-
-
-def entry_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "at": entry.at,
-        "thread": entry.thread,
-        "window": entry.window,
-        "account": entry.account,
-        "model": entry.model,
-        "transport": entry.transport,
-        "attempts": entry.attempts,
-        "input_tokens": entry.input,
-        "eligible_tokens": entry.eligible,
-        "cached_tokens": entry.cached,
-        "output_tokens": entry.output,
-        "misses": [miss_json(miss) for miss in entry.misses],
-    }
-
-
-def miss_json(miss: Miss) -> dict[str, Any]:
-    return {
-        "reason": miss.reason.value,
-        "tokens": miss.tokens,
-        "by": miss.by,
-        "detail": miss.detail,
-    }
-
-
-def events(conversation: Conversation) -> list[dict[str, Any]]:
-    """What happened to the conversation besides being continued, oldest first.
-
-    Changes of account, model and window of a thread, with the tokens that were not read because
-    of them.
-    """
-    found: list[dict[str, Any]] = []
-    before: dict[str, Entry] = {}
-    for entry in conversation.log:
-        last = before.get(entry.thread)
-        before[entry.thread] = entry
-        if last is None:
-            continue
-        for name in ("account", "model", "window"):
-            one, other = getattr(last, name), getattr(entry, name)
-            if one != other:
-                cost = sum(miss.tokens for miss in entry.misses if miss.reason.startswith(name))
-                change = {"event": f"{name} changed", "from": one, "to": other}
-                found.append({"at": entry.at, "thread": entry.thread, **change, "tokens": cost})
-    return found
-
-
-def _total(found: Sequence[Conversation]) -> dict[str, Any]:
-    total: Totals = totals(found)
-    return {
-        "conversations": total.conversations,
-        "requests": total.requests,
-        "input_tokens": total.input,
-        "eligible_tokens": total.eligible,
-        "cached_tokens": total.cached,
-        "output_tokens": total.output,
-        "ratio": _rounded(total.ratio),
-    }
-
-
-def _rounded(ratio: float | None) -> float | None:
-    return None if ratio is None else round(ratio, 4)
+    try:
+        return conversations.chosen(known, name)
+    except ControlError as error:
+        raise CommandFailed(str(error), USAGE) from None
 
 
 # --- for people ----------------------------------------------------------------------------------

@@ -93,11 +93,11 @@ def show_routes(*, as_json: bool) -> None:
 def all_routes(settings: Settings) -> list[Route]:
     """The route table, in the order in which routes are tried."""
     from addons.floway import build_providers
-    from addons.launch import LOCAL_ROUTES
+    from addons.launch import SHOWN_ROUTES
 
     providers = build_providers(settings)
     return RouteTable(
-        [*LOCAL_ROUTES, *(route for provider in providers for route in provider.routes())]
+        [*SHOWN_ROUTES, *(route for provider in providers for route in provider.routes())]
     ).routes
 
 

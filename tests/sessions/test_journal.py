@@ -8,17 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from addons.operate.conversations import kept
 from addons.sessions import journal as journals
-from addons.sessions.journal import NAMESPACE, Journal, conversations
-from addons.sessions.records import Conversation
+from addons.sessions.journal import NAMESPACE, Journal
 from addons.store.contract import StoreError
 from addons.store.memory import MemoryStore
 from addons.store.sqlite import SqliteStore
 from tests.sessions.made import facts
-
-
-async def kept(store: MemoryStore | SqliteStore) -> list[Conversation]:
-    return [each async for each in conversations(store)]
 
 
 async def test_a_conversation_survives_a_restart(tmp_path: Path) -> None:
