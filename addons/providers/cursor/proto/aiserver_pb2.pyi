@@ -223,7 +223,7 @@ class AvailableModelsResponse(_message.Message):
     def __init__(self, model_names: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[_Union[AvailableModel, _Mapping]]] = ..., use_model_parameters: _Optional[bool] = ...) -> None: ...
 
 class AvailableModel(_message.Message):
-    __slots__ = ("name", "default_on", "is_long_context_only", "is_chat_only", "supports_agent", "degradation_status", "supports_thinking", "supports_images", "supports_max_mode", "context_token_limit", "context_token_limit_for_max_mode", "client_display_name", "server_model_name", "supports_non_max_mode", "variants")
+    __slots__ = ("name", "default_on", "is_long_context_only", "is_chat_only", "supports_agent", "degradation_status", "supports_thinking", "supports_images", "supports_max_mode", "context_token_limit", "context_token_limit_for_max_mode", "client_display_name", "server_model_name", "supports_non_max_mode", "variants", "legacy_slugs", "id_aliases")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_ON_FIELD_NUMBER: _ClassVar[int]
     IS_LONG_CONTEXT_ONLY_FIELD_NUMBER: _ClassVar[int]
@@ -239,6 +239,8 @@ class AvailableModel(_message.Message):
     SERVER_MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
     SUPPORTS_NON_MAX_MODE_FIELD_NUMBER: _ClassVar[int]
     VARIANTS_FIELD_NUMBER: _ClassVar[int]
+    LEGACY_SLUGS_FIELD_NUMBER: _ClassVar[int]
+    ID_ALIASES_FIELD_NUMBER: _ClassVar[int]
     name: str
     default_on: bool
     is_long_context_only: bool
@@ -254,23 +256,29 @@ class AvailableModel(_message.Message):
     server_model_name: str
     supports_non_max_mode: bool
     variants: _containers.RepeatedCompositeFieldContainer[ModelVariant]
-    def __init__(self, name: _Optional[str] = ..., default_on: _Optional[bool] = ..., is_long_context_only: _Optional[bool] = ..., is_chat_only: _Optional[bool] = ..., supports_agent: _Optional[bool] = ..., degradation_status: _Optional[_Union[DegradationStatus, str]] = ..., supports_thinking: _Optional[bool] = ..., supports_images: _Optional[bool] = ..., supports_max_mode: _Optional[bool] = ..., context_token_limit: _Optional[int] = ..., context_token_limit_for_max_mode: _Optional[int] = ..., client_display_name: _Optional[str] = ..., server_model_name: _Optional[str] = ..., supports_non_max_mode: _Optional[bool] = ..., variants: _Optional[_Iterable[_Union[ModelVariant, _Mapping]]] = ...) -> None: ...
+    legacy_slugs: _containers.RepeatedScalarFieldContainer[str]
+    id_aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., default_on: _Optional[bool] = ..., is_long_context_only: _Optional[bool] = ..., is_chat_only: _Optional[bool] = ..., supports_agent: _Optional[bool] = ..., degradation_status: _Optional[_Union[DegradationStatus, str]] = ..., supports_thinking: _Optional[bool] = ..., supports_images: _Optional[bool] = ..., supports_max_mode: _Optional[bool] = ..., context_token_limit: _Optional[int] = ..., context_token_limit_for_max_mode: _Optional[int] = ..., client_display_name: _Optional[str] = ..., server_model_name: _Optional[str] = ..., supports_non_max_mode: _Optional[bool] = ..., variants: _Optional[_Iterable[_Union[ModelVariant, _Mapping]]] = ..., legacy_slugs: _Optional[_Iterable[str]] = ..., id_aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ModelVariant(_message.Message):
-    __slots__ = ("parameter_values", "display_name", "is_max_mode", "is_default_max_config", "is_default_non_max_config", "tagline")
+    __slots__ = ("parameter_values", "display_name", "is_max_mode", "is_default_max_config", "is_default_non_max_config", "tagline", "variant_string_representation", "legacy_slug")
     PARAMETER_VALUES_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     IS_MAX_MODE_FIELD_NUMBER: _ClassVar[int]
     IS_DEFAULT_MAX_CONFIG_FIELD_NUMBER: _ClassVar[int]
     IS_DEFAULT_NON_MAX_CONFIG_FIELD_NUMBER: _ClassVar[int]
     TAGLINE_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_STRING_REPRESENTATION_FIELD_NUMBER: _ClassVar[int]
+    LEGACY_SLUG_FIELD_NUMBER: _ClassVar[int]
     parameter_values: _containers.RepeatedCompositeFieldContainer[VariantParameter]
     display_name: str
     is_max_mode: bool
     is_default_max_config: bool
     is_default_non_max_config: bool
     tagline: str
-    def __init__(self, parameter_values: _Optional[_Iterable[_Union[VariantParameter, _Mapping]]] = ..., display_name: _Optional[str] = ..., is_max_mode: _Optional[bool] = ..., is_default_max_config: _Optional[bool] = ..., is_default_non_max_config: _Optional[bool] = ..., tagline: _Optional[str] = ...) -> None: ...
+    variant_string_representation: str
+    legacy_slug: str
+    def __init__(self, parameter_values: _Optional[_Iterable[_Union[VariantParameter, _Mapping]]] = ..., display_name: _Optional[str] = ..., is_max_mode: _Optional[bool] = ..., is_default_max_config: _Optional[bool] = ..., is_default_non_max_config: _Optional[bool] = ..., tagline: _Optional[str] = ..., variant_string_representation: _Optional[str] = ..., legacy_slug: _Optional[str] = ...) -> None: ...
 
 class VariantParameter(_message.Message):
     __slots__ = ("id", "value")
