@@ -27,9 +27,14 @@ type FrameCheck = Callable[[str], list[str]]
 
 
 class Gate(Protocol):
-    """Checks requests and WebSocket messages of the ChatGPT paths."""
+    """Checks requests and WebSocket messages of the ChatGPT paths.
+
+    Attributes:
+        models: those that its profile names; they are served, whatever the sandbox's own list.
+    """
 
     mode: str
+    models: frozenset[str]
 
     def request(self, request: Request) -> list[str]:
         """What is wrong with a request or an upgrade; an empty list lets it through."""
@@ -42,6 +47,7 @@ class OpenGate:
     """Lets everything through."""
 
     mode = "off"
+    models: frozenset[str] = frozenset()
 
     def request(self, request: Request) -> list[str]:
         return []
@@ -56,10 +62,17 @@ class ProfileGate:
     Args:
         mode: the mode's name.
         choose: the profile for a request, None where there is none for its release.
+        models: see :class:`Gate`.
     """
 
-    def __init__(self, mode: str, choose: Callable[[Request], Profile | None]) -> None:
+    def __init__(
+        self,
+        mode: str,
+        choose: Callable[[Request], Profile | None],
+        models: frozenset[str] = frozenset(),
+    ) -> None:
         self.mode = mode
+        self.models = models
         self._choose = choose
 
     def request(self, request: Request) -> list[str]:
@@ -130,7 +143,8 @@ def make_gate(mode: str) -> Gate:
         profile = library.load(f"{CLIENT}@latest" if mode == "newest" else mode)
     except ProfileError as error:
         raise ValueError(f"gate: {error} ('off' needs no profile)") from error
-    return ProfileGate(mode if mode != "newest" else profile.name, lambda _request: profile)
+    name = mode if mode != "newest" else profile.name
+    return ProfileGate(name, lambda _request: profile, frozenset(profile.named_models))
 
 
 @cache

@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -136,6 +137,20 @@ async def test_what_a_profile_makes_passes_its_gate(start: Callable[..., Any], n
     assert answer.status == 200, answer.reasons
     models = await send(sandbox, made(sandbox, name, "models", http_version="HTTP/1.1"))
     assert models.status == 200, models.reasons
+
+
+async def test_the_models_of_a_learned_profile_are_served(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Of a release that is not shipped, such as 0.58.0, whose model no later one has."""
+    shipped = next(item for item in library.available() if item.name == "codex@0.142.0")
+    learned = tmp_path / "learned.yaml"
+    learned.write_text(shipped.file.read_text().replace("gpt-5.5", "gpt-gone"))
+    for gate, status in ((str(learned), 200), ("codex@0.142.0", 400)):
+        sandbox = await start(gate=gate)
+        assembled = made(sandbox, str(learned), model="gpt-gone", http_version="HTTP/1.1")
+        answer = await send(sandbox, assembled)
+        assert answer.status == status, answer.reasons
 
 
 async def test_another_release_is_refused_unless_claims_are_taken(

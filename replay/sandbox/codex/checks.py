@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from replay.sandbox.agent import input_items
@@ -72,12 +72,14 @@ def backend_refusal(
     account_id: str,
     members: frozenset[str] = HTTP_MEMBERS,
     lenient: bool = False,
+    named: Collection[str] = (),
 ) -> ErrorAnswer | None:
     """The backend's 400 for a ChatGPT request; None when it is fine.
 
     Args:
         members: top-level members that are allowed.
         lenient: every member and every model is.
+        named: models beside those of the list.
     """
     for name in body:
         if name not in members and not lenient:
@@ -95,16 +97,20 @@ def backend_refusal(
         return detail(400, "Input must be a list")
     if any(item.get("role") == "system" for item in input_items(body)):
         return detail(400, "System messages are not allowed")
-    if find_model(body.get("model"), lenient=lenient) is None:
+    if find_model(body.get("model"), lenient=lenient, named=named) is None:
         return wrong_type(body) or model_not_found(str(body.get("model")))
     return wrong_type(body) or foreign_content(body, account_id=account_id)
 
 
 def api_refusal(
-    body: Mapping[str, Any], *, account_id: str, lenient: bool = False
+    body: Mapping[str, Any],
+    *,
+    account_id: str,
+    lenient: bool = False,
+    named: Collection[str] = (),
 ) -> ErrorAnswer | None:
     """The public API's 4xx, for API-key mode; None when the request is fine."""
-    if find_model(body.get("model"), lenient=lenient) is None:
+    if find_model(body.get("model"), lenient=lenient, named=named) is None:
         return wrong_type(body) or model_missing(str(body.get("model")))
     if body.get("input") is None:
         message = "Missing required parameter: 'input'."

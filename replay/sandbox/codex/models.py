@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,12 +133,16 @@ MODELS = (
 BY_SLUG = {model.slug: model for model in MODELS}
 
 
-def find_model(slug: object, *, lenient: bool = False) -> Model | None:
+def find_model(slug: object, *, lenient: bool = False, named: Collection[str] = ()) -> Model | None:
     """A model by its slug, or one of a shipped release that the list no longer has; a lenient
-    sandbox has every model that anybody asks for."""
+    sandbox has every model that anybody asks for.
+
+    Args:
+        named: further models.
+    """
     if not isinstance(slug, str):
         return None
-    if slug not in BY_SLUG and (lenient or slug in named_models()):
+    if slug not in BY_SLUG and (lenient or slug in named or slug in named_models()):
         return Model(slug, slug, False, 99, "0.0.1", visible=False)
     return BY_SLUG.get(slug)
 

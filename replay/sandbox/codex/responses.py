@@ -21,7 +21,8 @@ from replay.sandbox.playback import SseSink, play, script
 async def chatgpt_responses(services: Services, call: Call, reply: Reply) -> None:
     """``POST /backend-api/codex/responses``: an SSE stream, or the backend's refusal."""
     lenient = services.config.lenient
-    refusal = backend_refusal(call.body, account_id=call.owner.id, lenient=lenient)
+    named = services.gate.models
+    refusal = backend_refusal(call.body, account_id=call.owner.id, lenient=lenient, named=named)
     if refusal is not None:
         raise Refused(refusal)
     turn = take_turn(services, call, call.body, session=_session(call))
@@ -36,7 +37,12 @@ async def chatgpt_responses(services: Services, call: Call, reply: Reply) -> Non
 async def api_responses(services: Services, call: Call, reply: Reply) -> None:
     """``POST /v1/responses``: the public API; takes every member, streams when asked."""
     body = call.body
-    refusal = api_refusal(body, account_id=call.owner.id, lenient=services.config.lenient)
+    refusal = api_refusal(
+        body,
+        account_id=call.owner.id,
+        lenient=services.config.lenient,
+        named=services.gate.models,
+    )
     if refusal is None and body.get("previous_response_id") is not None:
         refusal = previous_not_found(str(body["previous_response_id"]))
     if refusal is not None:
@@ -55,13 +61,17 @@ async def api_responses(services: Services, call: Call, reply: Reply) -> None:
 
 async def compact(services: Services, call: Call, reply: Reply) -> None:
     """``POST …/responses/compact``: the user's messages and one compaction item, as JSON."""
-    account, lenient = call.owner, services.config.lenient
+    account, lenient, named = call.owner, services.config.lenient, services.gate.models
     if call.request.path.startswith("/backend-api/"):
         refusal = backend_refusal(
-            call.body, account_id=account.id, members=COMPACT_MEMBERS, lenient=lenient
+            call.body,
+            account_id=account.id,
+            members=COMPACT_MEMBERS,
+            lenient=lenient,
+            named=named,
         )
     else:
-        refusal = api_refusal(call.body, account_id=account.id, lenient=lenient)
+        refusal = api_refusal(call.body, account_id=account.id, lenient=lenient, named=named)
     if refusal is not None:
         raise Refused(refusal)
     items = input_items(call.body)

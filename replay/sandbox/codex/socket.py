@@ -175,12 +175,17 @@ class _Conversation:
             Refused: it is not acceptable, or continues a response that is not known here.
         """
         account, lenient = self._call.owner, self._services.config.lenient
+        named = self._services.gate.models
         if self._chatgpt:
             refusal = backend_refusal(
-                frame, account_id=account.id, members=SOCKET_MEMBERS, lenient=lenient
+                frame,
+                account_id=account.id,
+                members=SOCKET_MEMBERS,
+                lenient=lenient,
+                named=named,
             )
         else:
-            refusal = api_refusal(frame, account_id=account.id, lenient=lenient)
+            refusal = api_refusal(frame, account_id=account.id, lenient=lenient, named=named)
         if refusal is not None:
             raise Refused(refusal)
         body: Json = {name: value for name, value in frame.items() if name != "type"}

@@ -57,7 +57,9 @@ def take_turn(services: Services, call: Call, body: Json, *, session: str) -> Tu
         context = PresetContext(account, services.now(), resets_in=left)
         raise Refused(usage_limit_reached(context))
     prompt = _prompt(body)
-    model = find_model(body.get("model"), lenient=services.config.lenient)
+    model = find_model(
+        body.get("model"), lenient=services.config.lenient, named=services.gate.models
+    )
     assert model is not None, "the request was not checked"
     if token_count(len(prompt)) > model.context_window:
         # Not echoed: a response object repeats instructions and tools, which may be very large.
