@@ -12,6 +12,8 @@ from addons.errors import ClientError
 from addons.front.bodies import decode
 from replay.sandbox.accounts import Account
 from replay.sandbox.call import Services
+from replay.sandbox.cursor import control as cursor
+from replay.sandbox.cursor.failures import FAILURES
 from replay.sandbox.faults import KINDS, parse_rule
 from replay.sandbox.gate import make_gate
 from replay.sandbox.messages import Reply, Request, header_list
@@ -82,6 +84,12 @@ def _dispatch(services: Services, request: Request) -> Any:
         case ("DELETE", "cache"):
             services.cache.clear()
             return {"cleared": True}
+        case (method, "cursor", *rest):
+            answer = cursor.answer(services, method, rest, lambda: _body(services, request))
+            if answer is not None and answer[0] == 200:
+                return answer[1]
+            if answer is not None:
+                raise _Problem(answer[0], answer[1]["error"])
         case ("POST", "gate"):
             return _set_gate(services, _body(services, request))
     raise _Problem(404, f"{request.method} {request.path} does nothing; see GET {PREFIX}")
@@ -190,14 +198,15 @@ def _number(value: Any) -> bool:
 
 def _documentation(services: Services) -> Json:
     return {
-        "about": "floway sandbox: a made-up Codex upstream. Nothing here reaches a real service.",
+        "about": "floway sandbox: made-up upstreams, Codex and Cursor. Nothing here reaches a real "
+        "service.",
         "gate": services.gate.mode,
         "endpoints": {
             "GET /_sandbox/faults": "faults that are set, with counters",
             "POST /_sandbox/faults": "set a fault (or a list): {match, times, skip, fault}",
             "DELETE /_sandbox/faults[/ID]": "remove all faults, or one",
             "GET /_sandbox/requests": "requests received, oldest first; filters ?account= ?path= "
-            "?model= ?transport=http|websocket ?limit=N ?bodies=0",
+            "?model= ?transport=http|websocket|agent ?limit=N ?bodies=0",
             "GET /_sandbox/requests/ID": "one of them",
             "DELETE /_sandbox/requests": "forget them",
             "GET /_sandbox/accounts[/NAME]": "made-up accounts with fresh tokens",
@@ -207,13 +216,15 @@ def _documentation(services: Services) -> Json:
             "POST /_sandbox/gate": '{"mode": "off" | "newest" | "claimed" | PROFILE}',
             "GET /_sandbox/cache": "prompt-cache counts, over all and by key",
             "DELETE /_sandbox/cache": "forget all cached prefixes",
+            **cursor.ENDPOINTS,
         },
         "match": {
             "account": "label, id or e-mail",
             "method": "GET, POST",
             "path": "exact, or a prefix that ends with *",
             "model": "slug",
-            "transport": "http | upgrade | frame | websocket (upgrade and frame)",
+            "transport": "http | upgrade | frame | websocket (upgrade and frame) | agent (a run of "
+            "Cursor's agent)",
         },
         "times": "how often the fault applies (default 1; null for ever)",
         "skip": "how many matching requests pass before (default 0)",
@@ -222,14 +233,17 @@ def _documentation(services: Services) -> Json:
             "every kind": "delay: seconds to wait first",
         },
         "presets": sorted(PRESETS),
-        "at": "before_headers | before_output | after_output | number of events",
+        "presets of agent faults": sorted(FAILURES),
+        "at": "before_headers | before_output | after_output | number of events; of agent faults: "
+        "awaiting_tools | after_tools | after_turn",
         "example": {
             "match": {"account": "ada", "path": "/backend-api/codex/responses"},
             "times": 1,
             "fault": {"preset": "usage_limit_reached", "resets_in_seconds": 600},
         },
         "prompt directives": '[[call NAME {json}]] [[run COMMAND]] [[then]] [[say N]] [[text "…"]] '
-        "[[think N]] [[tokens N]] [[pace MS]]",
+        "[[think N]] [[tokens N]] [[pace MS]] [[remember KEY VALUE]] [[recall KEY]]; with Cursor: "
+        "[[exec KIND]] [[query KIND]]",
     }
 
 
