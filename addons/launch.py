@@ -39,6 +39,7 @@ SHOWN_ROUTES = [
 AT_START = (
     *("home", "profile", "sandbox", "sandbox_port", "sandbox_tls_port"),
     *("upstreams", "accounts", "forward_hosts", "issuers", "credential_store"),
+    *("strategy", "cooldown_rules", "wait_seconds"),
 )
 """Settings that are looked at only when floway starts."""
 

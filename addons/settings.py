@@ -30,6 +30,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from addons.accounts.rules import CooldownRule, Seconds
 from addons.settings_words import (
     BaseUrl,
     ClientKey,
@@ -38,10 +39,12 @@ from addons.settings_words import (
     Name,
     Port,
     ProfileName,
+    StrategyName,
     Word,
     is_loopback,
     listed,
     mapped,
+    mapped_or_word,
     with_usual_aliases,
 )
 
@@ -81,6 +84,19 @@ class AccountEntry(BaseModel):
         default=None, description="File with the account's sign-in, as its official client keeps."
     )
     api_key: SecretStr | None = Field(default=None, description="API key of the account.")
+    weight: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Share of new conversations under the strategy `weighted`.",
+    )
+    priority: int = Field(
+        default=0,
+        ge=-1000,
+        le=1000,
+        description="Accounts of a higher priority are asked first, under every strategy.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -222,6 +238,32 @@ class Settings(BaseSettings):
             "FLOWAY_HOME/credentials, or (auto) the keyring where there is one."
         ),
     )
+    strategy: Annotated[
+        dict[Name | Literal[""], StrategyName], NoDecode, BeforeValidator(mapped_or_word)
+    ] = Field(
+        default_factory=dict,
+        description=(
+            "Which account begins a conversation: round_robin (the default), fill_first, "
+            "least_used (by quota windows) or weighted; one word for all providers, or one each "
+            "by provider name. A conversation stays with its account."
+        ),
+    )
+    cooldown_rules: Annotated[list[CooldownRule], NoDecode, BeforeValidator(listed)] = Field(
+        default_factory=list,
+        description=(
+            "Your own rules on refusals: tables with status, text (part of what was said), and "
+            "either cooldown with scope (account or model), or ignore. The first that matches "
+            "counts."
+        ),
+    )
+    wait_seconds: Seconds = Field(
+        default=0.0,
+        le=600,
+        description=(
+            "When all accounts cool, longest wait for the first that is ready again, in seconds; 0 "
+            "tells the client at once."
+        ),
+    )
     hold_seconds: float = Field(
         default=10.0,
         ge=0,
@@ -348,6 +390,10 @@ class Settings(BaseSettings):
         if value.exists() and not value.is_dir():
             raise ValueError("must be a directory, and a file is there")
         return value
+
+    def strategy_of(self, provider: str) -> StrategyName:
+        """The word for how a provider's accounts are chosen."""
+        return self.strategy.get(provider) or self.strategy.get("") or "round_robin"
 
     @field_validator("accounts")
     @classmethod

@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -59,6 +59,13 @@ def with_usual_aliases(value: dict[str, str]) -> dict[str, str]:
         if not name.strip() or not model.strip():
             raise ValueError("must have a name, or a pattern, and a model for each alias")
     return {"claude-*": DEFAULT, **value}
+
+
+def mapped_or_word(value: object) -> object:
+    """As :func:`mapped`; a single word is the value of the name "", and no word is no name."""
+    if isinstance(value, str) and not {"=", "{", ","} & set(value):
+        return {"": value.strip()} if value.strip() else {}
+    return mapped(value)
 
 
 def _name(value: str) -> str:
@@ -131,6 +138,7 @@ type Word = Annotated[str, AfterValidator(_word)]
 type Port = Annotated[int, Field(ge=0, le=65535)]
 type Name = Annotated[str, AfterValidator(_name)]
 type ProfileName = Annotated[str, AfterValidator(_profile)]
+type StrategyName = Literal["round_robin", "fill_first", "least_used", "weighted"]
 type Host = Annotated[str, AfterValidator(_host)]
 type ClientKey = Annotated[SecretStr, AfterValidator(_client_key)]
 type BaseUrl = Annotated[str, AfterValidator(_base_url)]

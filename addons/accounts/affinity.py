@@ -56,9 +56,12 @@ class Affinity:
         return used
 
     def bind(self, conversation: str, handle: str, started: float, now: float) -> bool:
-        """Write a binding unless a newer attempt has written one; whether it was written."""
+        """Write a binding unless a newer attempt has written one; whether it was written.
+
+        One that was written in the future is of a clock that was put back; it is no newer one.
+        """
         known = self._bindings.get(conversation)
-        if known is not None and known.started > started:
+        if known is not None and started < known.started <= now:
             return False
         self.restore(Binding(conversation, handle, started, now))
         return True

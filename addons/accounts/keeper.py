@@ -1,7 +1,6 @@
 """Keeps a running pool in step with what is kept: accounts, their states, the pin.
 
-And the other way round: what the pool has learned of limits and cooldowns is kept for whoever asks
-(``floway accounts list``).
+The other way round, what the pool learns of limits and cooldowns, is in :mod:`~.ledger`.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ from addons.accounts.errors import AccountError, SignInEnded, SignInUnavailable
 from addons.accounts.model import Account, AccountState
 from addons.accounts.pool import Pool
 from addons.accounts.refresh import Refresher
-from addons.accounts.seen import observed
 from addons.accounts.states import States
-from addons.store.contract import JsonLike, StoreError
+from addons.store.contract import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +80,8 @@ class Keeper:
         self._period = period
         self._kept: dict[str, _Kept] = {}
         """Each added account's credential, by handle."""
-        self._seen: dict[str, JsonLike] = {}
+        self._given = {each.handle: (each.weight, each.priority) for each in configured}
+        """Weight and priority of the settings, where the store has no others."""
         self._stamp: object = None
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -114,7 +113,6 @@ class Keeper:
             await asyncio.sleep(self._period)
             try:
                 await self.look()
-                await self._show()
                 told = ""
             except (AccountError, StoreError) as error:
                 if str(error) != told:
@@ -149,7 +147,7 @@ class Keeper:
         for account in accounts.values():
             await self._judge(account)
         before = {account.handle for account in self._pool.accounts}
-        self._pool.replace(accounts.values())
+        self._pool.replace(accounts.values(), self._clock())
         self._pool.pinned = await self._states.pinned(provider)
         for account in accounts.values():
             if self._stamp is not None and account.handle not in before:
@@ -180,10 +178,13 @@ class Keeper:
         return known
 
     async def _judge(self, account: Account) -> None:
-        """What a person, or a final refusal, made of it."""
+        """What a person, or a final refusal, made of it, and how much it is wanted."""
         state = await self._states.of(account.provider, account.handle)
         kept = self._kept.get(account.handle)
         account.state, account.reason = AccountState.READY, ""
+        weight, priority = self._given.get(account.handle, (1.0, 0))
+        account.weight = weight if state.weight is None else state.weight
+        account.priority = priority if state.priority is None else state.priority
         if not state.enabled:
             account.state = AccountState.DISABLED
             account.reason = f"disabled; floway accounts enable {account.label}"
@@ -192,14 +193,6 @@ class Keeper:
             account.reason = needs_login(account.provider, kept.label, state.problem.code)
         elif kept and (problem := self._admit(account)):
             account.state, account.reason = AccountState.DISABLED, problem
-
-    async def _show(self) -> None:
-        now = self._clock()
-        for account in self._pool.accounts:
-            value = observed(account, self._pool.cooldowns, now)
-            if self._seen.get(account.handle) != value:
-                await self._states.see(account.provider, account.handle, value)
-                self._seen[account.handle] = value
 
     # --- before and after a request ----------------------------------------------------------
 

@@ -29,7 +29,9 @@ class Account:
         state: see :class:`AccountState`.
         reason: why it is not ready; a sentence for people.
         models: the models it can serve; None: not known, any may be tried.
-        quota: the last that the upstream said of its limits.
+        quota: the last that the upstream said of its limits; :meth:`Pool.observed` changes it.
+        weight: its share of new conversations, where the strategy goes by weights; above 0.
+        priority: accounts of a higher one are asked first.
     """
 
     provider: str
@@ -40,6 +42,8 @@ class Account:
     reason: str = ""
     models: frozenset[str] | None = None
     quota: Quota | None = None
+    weight: float = 1.0
+    priority: int = 0
 
     def serves(self, model: str) -> bool:
         return self.models is None or model in self.models

@@ -1,25 +1,30 @@
 """Which of a provider's accounts serves a request. A pure state machine: no clock, no storage.
 
-A conversation stays on its account while that can serve; new ones go round. What is learned from
-answers comes in through :meth:`Pool.succeeded`, :meth:`Pool.cool` and :meth:`Pool.back_off`.
+A conversation stays on its account while that can serve; for new ones a strategy says the order.
+What is learned from answers comes in through :meth:`Pool.succeeded`, :meth:`Pool.cool`,
+:meth:`Pool.back_off` and :meth:`Pool.observed`.
 All times are unix seconds, so that they outlive the process.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from addons.accounts.affinity import Affinity
-from addons.accounts.cooldowns import Cooldown, Cooldowns
+from addons.accounts.cooldowns import Cooldown, Cooldowns, Source
 from addons.accounts.model import Account, AccountState
+from addons.accounts.quota import Quota
+from addons.accounts.strategies import MakeStrategy, RoundRobin, Tiers
 from addons.accounts.wording import duration, moment
 from addons.errors import ClientError
 
 _TENTATIVE_TTL = 300.0
 _TENTATIVE_LIMIT = 10_000
+MODEL_REFUSED = "model_not_found"
+"""Code of the error that an account gives for a model that it does not serve."""
+
 _NAMED = 5
 """Accounts that a client's error names."""
 
@@ -109,68 +114,36 @@ def _told(each: Unavailable, now: float) -> str:
     return f"{each.account.label}: {each.reason}{until}"
 
 
-class Strategy(Protocol):
-    """In which order accounts are asked for a new conversation."""
-
-    def update(self, handles: Iterable[str]) -> None:
-        """The accounts there are."""
-
-    def order(self) -> Iterator[str]:
-        """Handles, the best first."""
-
-    def chosen(self, handle: str) -> None:
-        """This one serves a new conversation."""
-
-
-class RoundRobin:
-    """The account that was chosen longest ago comes first; accounts may come and go."""
-
-    def __init__(self) -> None:
-        self._rotation: OrderedDict[str, None] = OrderedDict()
-
-    def update(self, handles: Iterable[str]) -> None:
-        wanted = list(handles)
-        keep = set(wanted)
-        for handle in [handle for handle in self._rotation if handle not in keep]:
-            del self._rotation[handle]
-        for handle in wanted:
-            self._rotation.setdefault(handle, None)
-
-    def order(self) -> Iterator[str]:
-        return iter(self._rotation)
-
-    def chosen(self, handle: str) -> None:
-        self._rotation.move_to_end(handle)
-
-
 class Pool:
     """The accounts of one provider.
 
     Args:
         accounts: in the order in which they are first asked.
-        strategy: for new conversations; round robin by default.
+        strategy: makes one for the accounts of each priority; see :mod:`~.strategies`.
 
     Attributes:
         pinned: handle of the account that a person wants, before any binding, while it can serve.
+        quota_changed: called with an account of whose limits more is known.
     """
 
     def __init__(
         self,
         accounts: Iterable[Account] = (),
         *,
-        strategy: Strategy | None = None,
+        strategy: MakeStrategy = RoundRobin,
         cooldowns: Cooldowns | None = None,
         affinity: Affinity | None = None,
     ) -> None:
         self.cooldowns = cooldowns if cooldowns is not None else Cooldowns()
         self.affinity = affinity if affinity is not None else Affinity()
-        self._strategy: Strategy = strategy if strategy is not None else RoundRobin()
+        self._order = Tiers(strategy)
         self._accounts: dict[str, Account] = {}
         self.pinned: str | None = None
+        self.quota_changed: Callable[[Account], None] = lambda _account: None
         # The choice for a conversation whose first answer is still under way. A client's main
         # and title request run at the same time; they must not end on two accounts.
         self._tentative: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        self.replace(accounts)
+        self.replace(accounts, 0.0)
 
     @property
     def accounts(self) -> list[Account]:
@@ -179,8 +152,10 @@ class Pool:
     def account(self, handle: str) -> Account | None:
         return self._accounts.get(handle)
 
-    def replace(self, accounts: Iterable[Account]) -> None:
+    def replace(self, accounts: Iterable[Account], now: float) -> None:
         """The accounts from now on. What is known of one goes by its handle and stays.
+
+        To be called again when a weight or a priority has changed.
 
         Raises:
             ValueError: two accounts have one handle.
@@ -193,7 +168,7 @@ class Pool:
                 )
             given[account.handle] = account
         self._accounts = given
-        self._strategy.update(given)
+        self._order.update(given.values(), now)
 
     def choose(
         self, conversation: str, model: str, now: float, exclude: Collection[str] = ()
@@ -208,19 +183,37 @@ class Pool:
             account = self._accounts.get(handle)
             if account is not None and self._able(account, model, now, exclude):
                 return account
-        for handle in self._strategy.order():
+        for handle in self._order.order(now):
             account = self._accounts[handle]
             if self._able(account, model, now, exclude):
-                self._strategy.chosen(handle)
+                self._order.chosen(handle)
                 self._remember_choice(conversation, handle, now)
                 return account
-        reasons = tuple(
-            each
-            for account in self._accounts.values()
-            if (each := self._obstacle(account, model, now, exclude)) is not None
+        return self._refusal(model, now, exclude)
+
+    def refusal(self, model: str, now: float) -> AllCooling | None:
+        """Why no account can serve a model; None: one can."""
+        if any(self._able(account, model, now, ()) for account in self._accounts.values()):
+            return None
+        return self._refusal(model, now, ())
+
+    def should_move(self, account: Account, model: str, now: float) -> bool:
+        """Whether a request that has an account already had better go to another one.
+
+        It can't serve, or a person wants another; and there is another that can serve.
+        """
+        if self.pinned is not None and self.pinned != account.handle:
+            wanted = self._accounts.get(self.pinned)
+            if wanted is not None and self._able(wanted, model, now, ()):
+                return True
+        known = self._accounts.get(account.handle)
+        if known is not None and self._able(known, model, now, ()):
+            return False
+        return any(
+            self._able(each, model, now, ())
+            for each in self._accounts.values()
+            if each.handle != account.handle
         )
-        times = [each.until for each in reasons if each.until is not None]
-        return AllCooling(min(times, default=None), reasons)
 
     def succeeded(
         self, conversation: str, account: Account, model: str, now: float, *, started: float
@@ -243,10 +236,13 @@ class Pool:
         reason: str,
         *,
         now: float,
+        source: Source = Source.UPSTREAM,
         error: ClientError | None = None,
     ) -> Cooldown:
         """Don't ask it before ``until``, for one model or (None) for any; never shortens."""
-        return self.cooldowns.set(account.handle, model, until, reason, now=now, error=error)
+        return self.cooldowns.set(
+            account.handle, model, until, reason, now=now, source=source, error=error
+        )
 
     def back_off(
         self,
@@ -260,6 +256,25 @@ class Pool:
     ) -> Cooldown:
         """As :meth:`cool` when nobody said how long: ``first`` seconds, doubling in a row."""
         return self.cooldowns.back_off(account.handle, model, first, reason, now=now, error=error)
+
+    def observed(self, account: Account, quota: Quota) -> None:
+        """The upstream said something of the account's limits."""
+        account.quota = quota if account.quota is None else account.quota.merged(quota)
+        self._order.observed(account, quota.observed_at)
+        self.quota_changed(account)
+
+    def absolve(self, model: str, found: AllCooling) -> bool:
+        """Forget that accounts cool for a model which each of them refuses alike; whether they did.
+
+        The fault is not theirs then: it is the model's name, or a client that the upstream takes
+        for too old. A cooldown of hours would outlive the mending.
+        """
+        able = [each for each in found.reasons if each.until is not None]
+        if not able or any(each.error is None or each.error.code != MODEL_REFUSED for each in able):
+            return False
+        for each in able:
+            self.cooldowns.clear(each.account.handle, model)
+        return True
 
     def _preferred(self, conversation: str, now: float) -> Iterator[str]:
         if self.pinned is not None:
@@ -289,6 +304,15 @@ class Pool:
             and account.handle not in exclude
             and account.serves(model)
         )
+
+    def _refusal(self, model: str, now: float, exclude: Collection[str]) -> AllCooling:
+        reasons = tuple(
+            each
+            for account in self._accounts.values()
+            if (each := self._obstacle(account, model, now, exclude)) is not None
+        )
+        times = [each.until for each in reasons if each.until is not None]
+        return AllCooling(min(times, default=None), reasons)
 
     def _obstacle(
         self, account: Account, model: str, now: float, exclude: Collection[str]

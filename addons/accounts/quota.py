@@ -17,6 +17,7 @@ class Window:
         minutes: length of the window, None when not said.
         resets_at: unix seconds, None when not said.
         display: the provider's name of the limit for people; "" when it has none.
+        general: it holds for the account as a whole, not only for some models.
     """
 
     limit: str
@@ -25,6 +26,7 @@ class Window:
     minutes: float | None = None
     resets_at: float | None = None
     display: str = ""
+    general: bool = True
 
     @property
     def exhausted(self) -> bool:
@@ -76,6 +78,10 @@ class Quota:
             for window in self.windows
             if window.exhausted and (limit is None or window.limit == limit)
         ]
+
+    def load(self, now: float) -> float:
+        """Percent used of the fullest window that holds for the account as a whole; 0: none."""
+        return max((each.used_percent for each in self.at(now).windows if each.general), default=0)
 
     def merged(self, newer: Quota) -> Quota:
         """This, with all that a newer observation says; which of the two is newer is looked up."""

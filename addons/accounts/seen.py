@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from addons.accounts.cooldowns import Cooldown, Cooldowns
-from addons.accounts.model import Account
+from addons.accounts.cooldowns import Cooldown, Source
 from addons.accounts.quota import Credits, Quota, Window
 from addons.store.contract import JsonLike
 
 type Json = Mapping[str, Any]
 
 
-def observed(account: Account, cooldowns: Cooldowns, now: float) -> dict[str, JsonLike]:
-    """What is known of an account at a moment."""
-    return {
-        "quota": None if account.quota is None else dump_quota(account.quota),
-        "cooldowns": [
-            {
-                "model": each.model,
-                "until": each.until,
-                "since": each.since,
-                "reason": each.reason,
-                "level": each.level,
-            }
-            for each in cooldowns
-            if each.handle == account.handle and each.until > now
-        ],
-    }
+def dump_cooldowns(cooldowns: Iterable[Cooldown]) -> list[dict[str, JsonLike]]:
+    """Without the errors that clients were told."""
+    return [
+        {
+            "model": each.model,
+            "until": each.until,
+            "since": each.since,
+            "reason": each.reason,
+            "level": each.level,
+            "source": each.source.value,
+        }
+        for each in cooldowns
+    ]
 
 
 def dump_quota(quota: Quota) -> dict[str, JsonLike]:
@@ -52,6 +48,7 @@ def dump_quota(quota: Quota) -> dict[str, JsonLike]:
                 "minutes": window.minutes,
                 "resets_at": window.resets_at,
                 "display": window.display,
+                "general": window.general,
             }
             for window in quota.windows
         ],
@@ -82,8 +79,8 @@ def load_cooldowns(handle: str, seen: Json, now: float) -> list[Cooldown]:
     given = seen.get("cooldowns")
     for each in given if isinstance(given, list) else []:
         try:
-            cooldown = Cooldown(handle, **each)
-        except TypeError:  # written by another version
+            cooldown = Cooldown(handle, **{**each, "source": Source(each["source"])})
+        except (KeyError, TypeError, ValueError):  # written by another version
             continue
         if cooldown.until > now:
             found.append(cooldown)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from addons.accounts.records import COOLDOWNS, open_cooldowns
+from addons.accounts.seen import dump_cooldowns
 from addons.store.contract import JsonLike, JsonValue, Store
 
 STATES = "accounts.states"
@@ -39,10 +41,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a person, or a final refusal, made of an account."""
+    """What a person, or a final refusal, made of an account.
+
+    Attributes:
+        weight, priority: see :class:`~.model.Account`; None: those of the settings.
+    """
 
     enabled: bool = True
     problem: Problem | None = None
+    weight: float | None = None
+    priority: int | None = None
 
 
 class States:
@@ -53,23 +61,38 @@ class States:
         self._clock = clock
 
     async def of(self, provider: str, handle: str) -> State:
-        record = await self._store.get(STATES, _key(provider, handle))
+        record = await self._store.get(STATES, key_of(provider, handle))
         return _state(record.value if record is not None else None)
 
     async def enable(self, provider: str, handle: str, enabled: bool) -> None:
-        await self._change(provider, handle, lambda state: State(enabled, state.problem))
+        await self._change(provider, handle, lambda state: replace(state, enabled=enabled))
+        await self.touch()
+
+    async def prefer(
+        self, provider: str, handle: str, *, weight: float | None, priority: int | None
+    ) -> None:
+        """How much the account is wanted; None leaves that to the settings.
+
+        Raises:
+            ValueError: the weight is not a positive number.
+        """
+        if weight is not None and not 0 < weight < float("inf"):
+            raise ValueError(f"weight must be a positive number, not {weight!r}")
+        await self._change(
+            provider, handle, lambda state: replace(state, weight=weight, priority=priority)
+        )
         await self.touch()
 
     async def ended(self, provider: str, handle: str, revision: str, code: str, text: str) -> None:
         """The authorization server said for good that this credential is over."""
         problem = Problem(revision, code, text, self._clock())
-        await self._change(provider, handle, lambda state: State(state.enabled, problem))
+        await self._change(provider, handle, lambda state: replace(state, problem=problem))
         await self.touch()
 
     async def forget(self, provider: str, handle: str) -> None:
         """The account was removed, by a person."""
-        await self._store.delete(STATES, _key(provider, handle))
-        await self._store.delete(SEEN, _key(provider, handle))
+        await self._store.delete(STATES, key_of(provider, handle))
+        await self._store.delete(SEEN, key_of(provider, handle))
         if await self.pinned(provider) == handle:
             await self._store.delete(PINS, provider)
         await self.touch()
@@ -91,12 +114,21 @@ class States:
     # --- what a running floway has seen ----------------------------------------------------------
 
     async def seen(self, provider: str, handle: str) -> dict[str, Any]:
-        """Limits and cooldowns as a running floway kept them; {} when none did."""
-        record = await self._store.get(SEEN, _key(provider, handle))
-        return record.value if record is not None and isinstance(record.value, dict) else {}
+        """Limits and cooldowns as a running floway kept them, in the form of :mod:`~.seen`.
+
+        {} when none did.
+        """
+        key = key_of(provider, handle)
+        record = await self._store.get(SEEN, key)
+        kept = record.value if record is not None and isinstance(record.value, dict) else {}
+        cooldowns = open_cooldowns(await self._store.scan(COOLDOWNS, key), self._clock())
+        quota = kept.get("quota")
+        if quota is None and not cooldowns:
+            return {}
+        return {"quota": quota, "cooldowns": dump_cooldowns(cooldowns)}
 
     async def see(self, provider: str, handle: str, value: JsonLike) -> None:
-        await self._store.put(SEEN, _key(provider, handle), value)
+        await self._store.put(SEEN, key_of(provider, handle), value)
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -110,7 +142,7 @@ class States:
         return record.version if record is not None else 0
 
     async def _change(self, provider: str, handle: str, change: Callable[[State], State]) -> None:
-        key = _key(provider, handle)
+        key = key_of(provider, handle)
         for _ in range(_TRIES):
             record = await self._store.get(STATES, key)
             state = change(_state(record.value if record is not None else None))
@@ -123,7 +155,8 @@ class States:
         await self._store.put(STATES, key, _dumped(state))  # the last word is as good as any
 
 
-def _key(provider: str, handle: str) -> str:
+def key_of(provider: str, handle: str) -> str:
+    """The key of an account's records."""
     return f"{provider}:{handle}"
 
 
@@ -131,6 +164,8 @@ def _dumped(state: State) -> JsonLike:
     problem = state.problem
     return {
         "enabled": state.enabled,
+        "weight": state.weight,
+        "priority": state.priority,
         "problem": None
         if problem is None
         else {
@@ -152,4 +187,10 @@ def _state(value: JsonValue) -> State:
         revision, code, text, at = (given.get(n) for n in ("revision", "code", "text", "at"))
         if isinstance(revision, str) and isinstance(code, str) and isinstance(at, int | float):
             problem = Problem(revision, code, str(text), float(at))
-    return State(value.get("enabled") is not False, problem)
+    weight, priority = value.get("weight"), value.get("priority")
+    return State(
+        value.get("enabled") is not False,
+        problem,
+        float(weight) if isinstance(weight, int | float) and 0 < weight < float("inf") else None,
+        priority if isinstance(priority, int) else None,
+    )

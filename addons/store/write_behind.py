@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
-from addons.store.contract import Entry, JsonLike, Store, StoreError
+from addons.store.contract import NO_RECORD, Entry, JsonLike, JsonValue, Store, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +26,27 @@ BATCH: Final = 256
 LIMIT: Final = 20_000
 """Changes that may wait. More is a store that does not keep up; the oldest are given up."""
 
+TRIES: Final = 20
+"""Attempts at a merged record, while other processes write the same one."""
+
 type Value = Callable[[], JsonLike]
 """Makes the value when it is written: a record that changes often costs nothing in between."""
+
+type Merge = Callable[[JsonValue], tuple[JsonLike, float | None] | None]
+"""Makes value and seconds to live from what the record holds then (None: there is no record).
+
+None leaves it as it is. Called again when another process writes the record at the same time.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    value: Value
+    ttl: float | None
+
+
+type _Change = _Put | Merge | None
+"""None: a deletion."""
 
 
 class WriteBehind:
@@ -40,7 +60,7 @@ class WriteBehind:
         self._store = store
         self._delay = delay
         self._limit = limit
-        self._waiting: dict[tuple[str, str], tuple[Value, float | None] | None] = {}
+        self._waiting: dict[tuple[str, str], _Change] = {}
         self._task: asyncio.Task[None] | None = None
         self._lost = 0
 
@@ -49,15 +69,20 @@ class WriteBehind:
 
     def put(self, namespace: str, key: str, value: Value, *, ttl: float | None = None) -> None:
         """Write what ``value`` gives, soon. To be called in the event loop."""
-        self._change(namespace, key, (value, ttl))
+        self._change(namespace, key, _Put(value, ttl))
+
+    def merge(self, namespace: str, key: str, merge: Merge) -> None:
+        """As :meth:`put`, for a record that other processes write as well."""
+        self._change(namespace, key, merge)
 
     def delete(self, namespace: str, key: str) -> None:
         """Remove the record, soon."""
         self._change(namespace, key, None)
 
-    def _change(self, namespace: str, key: str, change: tuple[Value, float | None] | None) -> None:
+    def _change(self, namespace: str, key: str, change: _Change) -> None:
         if self._store is None:
             return
+        self._waiting.pop((namespace, key), None)  # what is put last is written last
         self._waiting[namespace, key] = change
         if len(self._waiting) > self._limit:
             del self._waiting[next(iter(self._waiting))]
@@ -89,10 +114,15 @@ class WriteBehind:
         assert store is not None
         keys = list(self._waiting)[:BATCH]
         changes = [(key, self._waiting.pop(key)) for key in keys]
-        entries = [
-            Entry(*key, change[0](), change[1]) for key, change in changes if change is not None
-        ]
         try:
+            for key, change in changes:  # first, so that a put can tell others of them
+                if change is not None and not isinstance(change, _Put):
+                    await merge_record(store, *key, change)
+            entries = [
+                Entry(*key, change.value(), change.ttl)
+                for key, change in changes
+                if isinstance(change, _Put)
+            ]
             await store.put_many(entries)
             for key, change in changes:
                 if change is None:
@@ -106,3 +136,20 @@ class WriteBehind:
         if self._lost:
             logger.warning("%d records are not kept: the store is too slow", self._lost)
             self._lost = 0
+
+
+async def merge_record(store: Store, namespace: str, key: str, merge: Merge) -> None:
+    """Change a record that others write as well; what they have written meanwhile is seen.
+
+    Raises:
+        StoreError: the store fails, or others write the record all the time.
+    """
+    for _ in range(TRIES):
+        record = await store.get(namespace, key)
+        made = merge(None if record is None else record.value)
+        if made is None:
+            return
+        version = NO_RECORD if record is None else record.version
+        if await store.compare_and_set(namespace, key, made[0], version=version, ttl=made[1]):
+            return
+    raise StoreError(f"a record of {namespace} is written by other processes all the time")

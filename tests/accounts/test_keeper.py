@@ -10,9 +10,7 @@ from addons.accounts.errors import AccountError
 from addons.accounts.keeper import Keeper
 from addons.accounts.model import Account, AccountState, account_handle
 from addons.accounts.pool import AllCooling, Pool
-from addons.accounts.quota import Quota, Window
-from addons.accounts.seen import load_cooldowns, load_quota
-from tests.accounts.authorities import PROVIDER, House, secret
+from tests.accounts.authorities import PROVIDER, House
 
 
 def keeper(house: House, pool: Pool, *configured: Account, **more: object) -> Keeper:
@@ -167,7 +165,7 @@ async def test_one_damaged_sign_in_does_not_hide_the_others(house: House) -> Non
     assert labels(pool) == ["work"]
 
 
-async def test_it_watches_by_itself_and_shows_what_was_learned(house: House) -> None:
+async def test_it_watches_by_itself(house: House) -> None:
     pool = Pool()
     own = keeper(house, pool, period=0.001)
     await own.start()
@@ -175,19 +173,28 @@ async def test_it_watches_by_itself_and_shows_what_was_learned(house: House) -> 
     async with asyncio.timeout(20):
         while not pool.accounts:  # noqa: ASYNC110 - it tells nobody when it has looked
             await asyncio.sleep(0)
-        (account,) = pool.accounts
-        now = house.clock()
-        account.quota = Quota(now, (Window("main", "primary", 40.0, 300, now + 60),), "pro")
-        pool.cool(account, "m", now + 60, "used up", now=now)
-        seen: dict[str, object] = {}
-        while not seen.get("cooldowns"):
-            await asyncio.sleep(0)  # the store in memory lets nobody else run
-            seen = await house.states.seen(PROVIDER, kept.handle)
     await own.stop()
+    assert [account.handle for account in pool.accounts] == [kept.handle]
     assert house.authority.closed
-    assert load_quota(seen) == account.quota
-    assert load_cooldowns(kept.handle, seen, now) == list(pool.cooldowns)
-    assert load_cooldowns(kept.handle, seen, now + 61) == []
+
+
+async def test_weight_and_priority_are_the_settings_where_nobody_said_otherwise(
+    house: House,
+) -> None:
+    handle = account_handle(PROVIDER, "eve")
+    configured = Account(PROVIDER, "own", handle, "secret", weight=3.0, priority=2)
+    own = keeper(house, Pool([configured]), configured)
+    await own.look()
+    assert (configured.weight, configured.priority) == (3.0, 2)
+    await house.states.prefer(PROVIDER, handle, weight=0.5, priority=None)
+    await own.look()
+    assert (configured.weight, configured.priority) == (0.5, 2)
+    await house.states.prefer(PROVIDER, handle, weight=None, priority=-1)
+    await house.states.enable(PROVIDER, handle, True)
+    await own.look()
+    assert (configured.weight, configured.priority) == (3.0, -1)
+    with pytest.raises(ValueError, match="weight must be a positive number"):
+        await house.states.prefer(PROVIDER, handle, weight=0.0, priority=None)
 
 
 async def test_loose_files_stop_the_start(house: House) -> None:
@@ -195,10 +202,3 @@ async def test_loose_files_stop_the_start(house: House) -> None:
     (house.folder / "one.work.json").chmod(0o666)
     with pytest.raises(AccountError, match="chmod 600"):
         await keeper(house, Pool()).start()
-
-
-def test_what_another_version_has_seen_counts_as_nothing() -> None:
-    for quota in (None, 3, {}, {"windows": [{"x": 1}], "credits": None}):
-        assert load_quota({"quota": quota}) is None
-    assert load_cooldowns("h", {"cooldowns": [{"x": 1}]}, 0) == []
-    assert secret("ann")["subject"] == "ann"

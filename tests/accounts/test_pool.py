@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from addons.accounts.affinity import Affinity
 from addons.accounts.cooldowns import Cooldowns
 from addons.accounts.model import Account, AccountState
-from addons.accounts.pool import AllCooling, Pool
+from addons.accounts.pool import MODEL_REFUSED, AllCooling, Pool
+from addons.accounts.quota import Quota, Window
 from addons.errors import ClientError
 
 NOW = 1_800_000_000.0
@@ -58,10 +54,10 @@ def test_membership_changes_keep_the_order_and_what_is_known() -> None:
     assert chosen(accounts, "1") == "a"
     a, b = accounts.accounts
     accounts.cool(b, None, NOW + 60, "limit", now=NOW)
-    accounts.replace([account("c"), a, b])
+    accounts.replace([account("c"), a, b], NOW)
     assert chosen(accounts, "2") == "a"
     assert chosen(accounts, "3") == "c"
-    accounts.replace([b])
+    accounts.replace([b], NOW)
     assert refused(accounts).earliest == NOW + 60
 
 
@@ -158,6 +154,84 @@ def test_disabled_beats_stickiness() -> None:
     assert chosen(accounts, "talk") == "b"
 
 
+# --- requests that have an account already ---------------------------------------------------
+
+
+def test_a_request_moves_only_where_another_account_can_serve() -> None:
+    accounts = pool("a", "b")
+    a, b = accounts.accounts
+    assert not accounts.should_move(a, "m", NOW)
+    accounts.cool(a, "m", NOW + 60, "limit", now=NOW)
+    assert accounts.should_move(a, "m", NOW)
+    assert not accounts.should_move(a, "other", NOW)
+    accounts.cool(b, None, NOW + 60, "limit", now=NOW)
+    assert not accounts.should_move(a, "m", NOW), "nobody could do better"
+    assert accounts.refusal("m", NOW) is not None
+    assert accounts.refusal("m", NOW + 60) is None
+
+
+def test_a_request_moves_to_the_account_that_a_person_wants() -> None:
+    accounts = pool("a", "b")
+    a, b = accounts.accounts
+    accounts.pinned = b.handle
+    assert accounts.should_move(a, "m", NOW)
+    assert not accounts.should_move(b, "m", NOW)
+    accounts.cool(b, None, NOW + 60, "limit", now=NOW)
+    assert not accounts.should_move(a, "m", NOW)
+
+
+def test_a_request_leaves_an_account_that_is_gone() -> None:
+    accounts = pool("a", "b")
+    a, b = accounts.accounts
+    accounts.replace([b], NOW)
+    assert accounts.should_move(a, "m", NOW)
+
+
+# --- a fault that is no account's ------------------------------------------------------------
+
+
+def test_a_model_that_every_account_refuses_is_no_account_s_fault() -> None:
+    accounts = pool("a", "b", "c")
+    for each in accounts.accounts[:2]:
+        error = ClientError(400, MODEL_REFUSED, "no model 'typo'")
+        accounts.cool(each, "typo", NOW + 9999, "model", now=NOW, error=error)
+    accounts.accounts[2].state = AccountState.DISABLED
+    found = refused(accounts, model="typo")
+    assert accounts.absolve("typo", found)
+    assert accounts.refusal("typo", NOW) is None
+
+
+def test_a_model_that_one_account_refuses_while_the_other_cools_is() -> None:
+    accounts = pool("a", "b")
+    a, b = accounts.accounts
+    error = ClientError(400, MODEL_REFUSED, "no model 'm'")
+    accounts.cool(a, "m", NOW + 9999, "model", now=NOW, error=error)
+    accounts.cool(b, None, NOW + 60, "limit", now=NOW)
+    assert not accounts.absolve("m", refused(accounts))
+    assert refused(accounts).earliest == NOW + 60
+    assert not accounts.absolve("m", AllCooling(None, ()))
+
+
+# --- limits ----------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_limits_is_put_together_and_told() -> None:
+    accounts = pool("a")
+    (a,) = accounts.accounts
+    told: list[Account] = []
+    accounts.quota_changed = told.append
+    accounts.observed(a, Quota(NOW, (Window("x", "primary", 10.0),), "pro"))
+    accounts.observed(a, Quota(NOW + 5, (Window("x", "weekly", 3.0),)))
+    accounts.observed(a, Quota(NOW - 5, (Window("x", "weekly", 99.0),)))
+    assert a.quota is not None
+    assert a.quota.plan == "pro"
+    assert {(each.name, each.used_percent) for each in a.quota.windows} == {
+        ("primary", 10.0),
+        ("weekly", 3.0),
+    }
+    assert told == [a, a, a]
+
+
 # --- the answer when nobody can serve ------------------------------------------------------------
 
 
@@ -231,144 +305,3 @@ def test_many_accounts_are_not_all_named() -> None:
 def test_credentials_are_not_shown() -> None:
     shown = Account("p", "label", "h", "secret-token")
     assert "secret-token" not in repr(shown)
-
-
-# --- invariants over any history -----------------------------------------------------------------
-
-HANDLES = ["a", "b", "c"]
-MODELS = ["m1", "m2"]
-TALKS = ["t1", "t2", "t3"]
-
-
-@dataclass
-class Attempt:
-    conversation: str
-    account: Account
-    model: str
-    started: float
-
-
-class PoolMachine(RuleBasedStateMachine):
-    """An independent model of what may be chosen, held against the pool after each step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = NOW
-        self.pool = Pool(
-            [account(name) for name in HANDLES],
-            cooldowns=Cooldowns(jitter=lambda: 0.0),
-            affinity=Affinity(ttl=float("inf")),
-        )
-        self.under_way: list[Attempt] = []
-        # (account, model) -> until, since. What is over may open again when the clock goes back.
-        self.open: dict[tuple[str, str | None], tuple[float, float]] = {}
-        self.bound: dict[str, tuple[float, str]] = {}
-
-    def until(self, handle: str, scope: str | None) -> float:
-        return self.open.get((handle, scope), (0.0, 0.0))[0]
-
-    def can_serve(self, each: Account, model: str) -> bool:
-        return each.state is AccountState.READY and all(
-            self.until(each.handle, scope) <= self.now for scope in (None, model)
-        )
-
-    @rule(
-        talk=st.sampled_from(TALKS),
-        model=st.sampled_from(MODELS),
-        exclude=st.sets(st.sampled_from([f"handle-{name}" for name in HANDLES]), max_size=2),
-    )
-    def choose(self, talk: str, model: str, exclude: set[str]) -> None:
-        able = [
-            each
-            for each in self.pool.accounts
-            if self.can_serve(each, model) and each.handle not in exclude
-        ]
-        found = self.pool.choose(talk, model, self.now, exclude)
-        if isinstance(found, AllCooling):
-            assert not able
-            assert len(found.reasons) == len(HANDLES)
-            error = found.client_error(model, self.now)
-            assert error.status in (429, 503)
-            assert (error.retry_after is None) == (found.earliest is None)
-            return
-        assert found in able
-        if talk in self.bound:
-            handle = self.bound[talk][1]
-            assert found.handle == handle or handle not in [each.handle for each in able]
-        self.under_way.append(Attempt(talk, found, model, self.now))
-
-    @rule(data=st.data())
-    def succeed(self, data: st.DataObject) -> None:
-        if not self.under_way:
-            return
-        attempt = data.draw(st.sampled_from(self.under_way))
-        self.under_way.remove(attempt)
-        self.pool.succeeded(
-            attempt.conversation, attempt.account, attempt.model, self.now, started=attempt.started
-        )
-        for scope in (None, attempt.model):
-            until, since = self.open.get((attempt.account.handle, scope), (0.0, self.now))
-            if until <= self.now and since < attempt.started:
-                self.open.pop((attempt.account.handle, scope), None)
-        known = self.bound.get(attempt.conversation)
-        if known is None or known[0] <= attempt.started:
-            self.bound[attempt.conversation] = (attempt.started, attempt.account.handle)
-
-    @rule(data=st.data(), seconds=st.sampled_from([0.0, 1.0, 30.0, 3600.0]), whole=st.booleans())
-    def cool(self, data: st.DataObject, seconds: float, whole: bool) -> None:
-        if not self.under_way:
-            return
-        attempt = data.draw(st.sampled_from(self.under_way))
-        self.under_way.remove(attempt)
-        scope = None if whole else attempt.model
-        # The time may be that of an older answer.
-        self.pool.cool(attempt.account, scope, attempt.started + seconds, "limit", now=self.now)
-        until = attempt.started + seconds
-        if until > self.until(attempt.account.handle, scope):
-            self.open[attempt.account.handle, scope] = (until, self.now)
-
-    @rule(data=st.data(), whole=st.booleans())
-    def back_off(self, data: st.DataObject, whole: bool) -> None:
-        if not self.under_way:
-            return
-        attempt = data.draw(st.sampled_from(self.under_way))
-        self.under_way.remove(attempt)
-        scope = None if whole else attempt.model
-        before = self.until(attempt.account.handle, scope)
-        entry = self.pool.back_off(attempt.account, scope, 1.0, "HTTP 500", now=self.now)
-        if before > self.now:
-            assert entry.until == before, "one step per open window"
-            return
-        assert self.now + 1.0 <= entry.until <= self.now + 1800.0
-        self.open[attempt.account.handle, scope] = (entry.until, self.now)
-
-    @rule(name=st.sampled_from(HANDLES), state=st.sampled_from(list(AccountState)))
-    def person_decides(self, name: str, state: AccountState) -> None:
-        found = self.pool.account(f"handle-{name}")
-        assert found is not None
-        found.state = state
-
-    @rule(seconds=st.sampled_from([0.5, 2.0, 45.0, 4000.0, -20.0]))
-    def clock(self, seconds: float) -> None:
-        self.now += seconds
-
-    @invariant()
-    def cooldowns_are_never_shortened(self) -> None:
-        for (handle, scope), (until, _) in self.open.items():
-            if until > self.now:
-                entries = [
-                    entry
-                    for entry in self.pool.cooldowns
-                    if (entry.handle, entry.model) == (handle, scope)
-                ]
-                assert [entry.until for entry in entries] == [until]
-
-    @invariant()
-    def bindings_are_those_of_the_newest_success(self) -> None:
-        assert {each.conversation: each.handle for each in self.pool.affinity} == {
-            talk: handle for talk, (_, handle) in self.bound.items()
-        }
-
-
-PoolMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestPoolMachine = PoolMachine.TestCase

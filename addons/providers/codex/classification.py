@@ -7,10 +7,13 @@ second instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from addons.accounts.quota import Window
+from addons.accounts.cooldowns import Source
+from addons.accounts.quota import Quota, Window
+from addons.accounts.rules import CooldownRule, matching
 from addons.accounts.wording import duration, moment
 from addons.errors import ClientError
 from addons.providers.codex.parameters import unsupported_parameter
@@ -53,6 +56,17 @@ _DEAD_TOKEN = frozenset(
     | {"refresh_token_invalidated"}
 )
 _STALE_TOKEN = frozenset({"token_expired", "expired_token", "invalid_token", "invalid_api_key"})
+_REQUEST = frozenset(
+    {"context_length_exceeded", "context_window_exceeded", "string_above_max_length"}
+    | {"request_too_large", "message_too_big", "input_too_large", "invalid_prompt"}
+    | {"cyber_policy", "bio_policy", "content_policy_violation", "invalid_encrypted_content"}
+    | {"previous_response_not_found", "websocket_connection_limit_reached"}
+    | {"client_outdated", "client_version_unsupported", "unsupported_client", "update_required"}
+)
+"""The request's or the client's own fault, whatever status and message come with it."""
+
+_TOO_LARGE = ("request too large", "maximum context length", "exceeds the context window")
+_OUTDATED = ("newer version of", "update required")
 _SERVER = frozenset({"server_error", "internal_error", "internal_server_error", "api_error"})
 _MODEL = frozenset({"model_not_found", "model_not_supported", "unsupported_model"})
 
@@ -66,32 +80,43 @@ def classify(
     learnable: Callable[[str], bool] = lambda _: False,
     event: bool = False,
     output: bool = False,
+    known: Quota | None = None,
+    rules: Sequence[CooldownRule] = (),
 ) -> Verdict:
     """The verdict on a refusal.
 
     Args:
-        learnable, retried: see :func:`~.verdicts.judge`.
+        learnable, retried, known, rules: see :func:`~.verdicts.judge`.
         event: it came inside a stream; there, what is the request's own fault is committed, and
             the client sees the upstream's event.
         output: the client has seen output of this response.
     """
+    kind = _class_of(refusal)
+    if kind == "quota" and known is not None:
+        refusal = replace(refusal, quota=_with(refusal.quota, known.at(now)))
     error = client_error(refusal, model=model, now=now)
     what = refusal.code or (f"HTTP {refusal.status}" if refusal.status else "no code")
-    match _class_of(refusal):
+    rule = None if kind in _RENEWED else matching(rules, refusal.status, _said(refusal))
+    if rule is not None:
+        kind = "request" if rule.ignore else "rule"
+    match kind:
+        case "rule":
+            assert rule is not None
+            assert rule.cooldown is not None
+            scope = rule.scope if rule.cooldown else "none"
+            return NextAccount(f"{what} (rule)", rule.cooldown, error, scope, source=Source.RULE)
         case "quota":
             return _quota(refusal, error, now)
-        case "not included" | "payment":
-            return NextAccount(what, ACCOUNT_COOLDOWN, error)
+        case "not included" | "payment" | "forbidden":
+            return _fixed(what, ACCOUNT_COOLDOWN, error)
         case "dead token":
-            return NextAccount(f"{what}: sign in again", ACCOUNT_COOLDOWN, error)
+            return _fixed(f"{what}: sign in again", ACCOUNT_COOLDOWN, error)
         case "stale token":
             return RefreshCredentials(what, error)
         case "challenge":
             return _waited(refusal, "blocked by the gate", error, CHALLENGE_COOLDOWN, "account")
-        case "forbidden":
-            return NextAccount(what, ACCOUNT_COOLDOWN, error)
         case "model":
-            return NextAccount(f"model not available: {what}", MODEL_COOLDOWN, error, "model")
+            return _fixed(f"model not available: {what}", MODEL_COOLDOWN, error, "model")
         case "rate":
             scope = "model" if refusal.words & _RATE else "account"
             return _waited(refusal, what, error, TRANSIENT_COOLDOWN, scope)
@@ -128,17 +153,33 @@ def transport(error: str, *, retried: bool) -> Verdict:
 
 def after_refresh(verdict: RefreshCredentials) -> NextAccount:
     """What a refused credential means once it was reloaded or refreshed in vain."""
-    return NextAccount(
+    return _fixed(
         f"{verdict.reason}: still refused after a refresh", ACCOUNT_COOLDOWN, verdict.error
     )
+
+
+def _fixed(reason: str, cooldown: float, error: ClientError, scope: str = "account") -> NextAccount:
+    return NextAccount(reason, cooldown, error, scope, source=Source.FIXED)
+
+
+_RENEWED = frozenset({"stale token", "dead token"})
+"""Classes for which no rule of the user's counts."""
+
+
+def _said(refusal: Refusal) -> str:
+    return " ".join([*sorted(refusal.words), refusal.message])
 
 
 def _class_of(refusal: Refusal) -> str:
     """Words first: the same class comes with several statuses, and in a 200 without any."""
     words, status = refusal.words, refusal.status
     message = refusal.message.lower()
+    if words & _REQUEST:
+        return "request"  # asked of every account in turn, it would cool them all
     if words & _QUOTA or "usage limit" in message:
         return "quota"
+    if any(text in message for text in (*_TOO_LARGE, *_OUTDATED)):
+        return "request"
     if words & _NOT_INCLUDED:
         return "not included"
     if words & _PAYMENT or status == 402:
@@ -195,6 +236,11 @@ def quota_reset(refusal: Refusal) -> float | None:
         return refusal.resets_at
     window = _used_up(refusal)
     return window.resets_at if window else None
+
+
+def _with(said: Quota | None, known: Quota) -> Quota:
+    """What a refusal said of limits, and what was known: a message of limits came before it."""
+    return known if said is None else known.merged(said)
 
 
 def _used_up(refusal: Refusal) -> Window | None:

@@ -1,14 +1,18 @@
 """Messages of an open WebSocket: the client's in the release's form, the upstream's looked at.
 
 A connection has one account; nothing on it can be sent again. What a message says of limits and
-refusals counts for the requests after it.
+refusals counts for the requests after it. Where another account can serve, the client is made to
+connect again, in the way that its official form does by itself: it is told that the connection has
+reached its limit, upon which it sends its whole input on a new one (codex-wire.md §3).
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.front.sse import ServerEvent, event_type
@@ -25,7 +29,16 @@ from addons.providers.codex.resolution import resolve
 from addons.providers.codex.seals import left_out, readable_body
 from addons.providers.codex.shape import prefix_key
 from addons.providers.codex.turns import continued, counted
-from addons.providers.contract import NextAccount, Verdict
+from addons.providers.contract import NextAccount, RefreshCredentials, SameAccount, Verdict
+
+RECONNECT: Final = "websocket_connection_limit_reached"
+
+TROUBLE: Final = 60.0
+"""Seconds for which trouble of the server with a conversation is remembered: the first time, the
+client connects again to the same account."""
+
+TROUBLES: Final = 1000
+"""Conversations of which that is remembered."""
 
 ENDS = frozenset({"response.completed", "response.incomplete"})
 
@@ -60,18 +73,22 @@ class Sockets:
         self._clock = clock
         self._observed = observed
         self._observe = observe
+        self._troubles: OrderedDict[str, float] = OrderedDict()
 
     def client_frame(self, exchange: Exchange, text: bytes) -> bytes:
         """The client's message as it goes upstream.
 
         Raises:
-            ClientError: it is none of the protocol, or holds what can't be sent.
+            ClientError: it is none of the protocol, or holds what can't be sent, or another
+                account is to answer it.
         """
         progress: Progress = exchange.state
         account = progress.account
         assert account is not None
         now = self._clock()
         create = frames.parse_client(text)
+        if self._memory.pool.should_move(account, str(create.body["model"]), now):
+            raise _reconnect(exchange)
         identity = resolve(
             exchange.headers,
             create.body,
@@ -125,13 +142,26 @@ class Sockets:
             progress.output = True
             return text
         changed = progress.restore(event)
-        verdict = verdicts.judge_frame(event, model=progress.model, now=now, output=progress.output)
+        verdict = verdicts.judge_event(
+            event,
+            model=progress.model,
+            now=now,
+            retried=self._troubled(exchange.conversation, now),
+            output=progress.output,
+            known=account.quota if account is not None else None,
+            rules=self._memory.rules,
+        )
         if account is not None:
             if verdict is not None and progress.shaped is not None:
                 self._memory.unsealed(from_event(event, now), progress.shaped, account)
-            if isinstance(verdict, NextAccount):
-                self._memory.cool(account, progress.model, verdict, now)
-            elif kind in ENDS:
+            self._memory.refused(account, progress, verdict)
+            if isinstance(verdict, SameAccount):
+                self._trouble(exchange.conversation, now)
+            if not progress.output:
+                instead = self._instead(exchange, account, progress, verdict, now)
+                if instead is not None:
+                    return frames.error_message(instead)
+            if kind in ENDS:
                 self._memory.pool.succeeded(
                     exchange.conversation, account, progress.model, now, started=progress.started
                 )
@@ -140,6 +170,47 @@ class Sockets:
         if verdict is not None and frames.with_status(event, _status(verdict)):
             changed = True
         return frames.encode(event) if changed else text
+
+    def _instead(
+        self,
+        exchange: Exchange,
+        account: Account,
+        progress: Progress,
+        verdict: Verdict | None,
+        now: float,
+    ) -> ClientError | None:
+        """What the client is told in the place of a refusal before output; None: the refusal."""
+        pool, model = self._memory.pool, progress.model
+        if isinstance(verdict, RefreshCredentials):  # the next connection begins with a refresh
+            return _reconnect(exchange)
+        if not isinstance(verdict, NextAccount):
+            return None
+        if pool.should_move(account, model, now):
+            return _reconnect(exchange)
+        if len(pool.accounts) > 1:
+            found = pool.refusal(model, now)
+            if found is not None:
+                return found.client_error(model, now, last=verdict.error)
+        return None
+
+    def _troubled(self, conversation: str, now: float) -> bool:
+        at = self._troubles.get(conversation)
+        return at is not None and now - at < TROUBLE
+
+    def _trouble(self, conversation: str, now: float) -> None:
+        self._troubles[conversation] = now
+        self._troubles.move_to_end(conversation)
+        while len(self._troubles) > TROUBLES:
+            self._troubles.popitem(last=False)
+
+
+def _reconnect(exchange: Exchange) -> ClientError:
+    return ClientError(
+        400,
+        RECONNECT,
+        f"Another account goes on with this conversation (exchange {exchange.id}). Connect again "
+        "and send the whole input.",
+    )
 
 
 def _status(verdict: Verdict) -> int:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from addons.accounts.quota import Credits, Quota, Window
-from addons.exchange import Usage
 
 DEFAULT_LIMIT = "codex"
 """Id of the limit that holds for the account as a whole."""
@@ -77,6 +77,7 @@ def _header_windows(
             number(headers.get(f"{prefix}-window-minutes")),
             resets,
             headers.get(f"x-{limit}-limit-name", ""),
+            limit == DEFAULT_LIMIT,
         )
 
 
@@ -105,7 +106,7 @@ def quota_from_usage(document: Mapping[str, Any], now: float) -> Quota | None:
             limit = _limit_id(row["metered_feature"])
             display = row.get("limit_name")
             windows += [
-                Window(w.limit, w.name, w.used_percent, w.minutes, w.resets_at, str(display or ""))
+                replace(w, display=str(display or ""))
                 for w in _json_windows(row.get("rate_limit"), limit, now, names=names)
             ]
     return _quota(now, windows, document)
@@ -127,10 +128,7 @@ def _quota(
     if not windows and credits is None and not isinstance(plan, str):
         return None
     if display:
-        windows = [
-            Window(w.limit, w.name, w.used_percent, w.minutes, w.resets_at, display)
-            for w in windows
-        ]
+        windows = [replace(window, display=display) for window in windows]
     return Quota(now, tuple(windows), plan if isinstance(plan, str) else None, credits)
 
 
@@ -153,21 +151,11 @@ def _json_windows(value: Any, limit: str, now: float, *, names: Sequence[str]) -
         if resets is None:
             after = number(given.get("reset_after_seconds"))
             resets = None if after is None else now + after
-        windows.append(Window(limit, name.removesuffix("_window"), used, minutes, resets))
+        general = limit == DEFAULT_LIMIT
+        windows.append(
+            Window(limit, name.removesuffix("_window"), used, minutes, resets, general=general)
+        )
     return windows
-
-
-def token_usage(response: Mapping[str, Any]) -> Usage | None:
-    """Token counts of a finished response object; None when it has none."""
-    usage = response.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    return Usage(
-        input_tokens=_count(usage.get("input_tokens")),
-        cached_tokens=_count(_inner(usage, "input_tokens_details").get("cached_tokens")),
-        output_tokens=_count(usage.get("output_tokens")),
-        reasoning_tokens=_count(_inner(usage, "output_tokens_details").get("reasoning_tokens")),
-    )
 
 
 def number(value: Any) -> float | None:
@@ -179,16 +167,6 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) and found >= 0 else None
-
-
-def _inner(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    inner = value.get(name)
-    return inner if isinstance(inner, dict) else {}
-
-
-def _count(value: Any) -> int:
-    found = number(value)
-    return 0 if found is None else int(found)
 
 
 def _boolean(value: Any) -> bool | None:

@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from addons.accounts.quota import Quota
+from addons.accounts.rules import CooldownRule
 from addons.errors import ClientError
 from addons.front.sse import DONE, EventStream, ServerEvent, event_type
 from addons.providers.codex.classification import classify, client_error, transport
@@ -39,7 +42,12 @@ PREAMBLE = frozenset(
 )
 """Events that may come before any output and show nothing to a person."""
 
-_FAILURES = frozenset({"error", "response.failed"})
+FAILURES = frozenset({"error", "response.failed"})
+"""Events that end a response with a refusal."""
+
+
+type _Decide = partial[Verdict]
+""":func:`classify` with all that does not depend on the refusal."""
 
 
 class StreamScan:
@@ -77,6 +85,8 @@ def judge(
     streamed: bool = True,
     learnable: Callable[[str], bool] = lambda _: False,
     scan: StreamScan | None = None,
+    known: Quota | None = None,
+    rules: Sequence[CooldownRule] = (),
 ) -> Verdict:
     """The verdict on an answer.
 
@@ -89,7 +99,18 @@ def judge(
         learnable: whether a member was sent and may be left out, so that a refusal of it is
             worth another attempt without it.
         scan: one per attempt; without it each call reads the body from the start.
+        known: what was known of the account's limits before; for a refusal without a time.
+        rules: the user's own.
     """
+    decide = partial(
+        classify,
+        model=model,
+        now=now,
+        retried=retried,
+        learnable=learnable,
+        known=known,
+        rules=rules,
+    )
     status = answer.status
     if status is None:
         return transport(answer.error or "no answer", retried=retried)
@@ -100,7 +121,7 @@ def judge(
             return transport(answer.error or "the answer was cut off", retried=retried)
         return Commit()
     if 200 <= status < 300:
-        return _judge_stream(answer, model, now, retried, learnable, scan or StreamScan())
+        return _judge_stream(answer, now, decide, scan or StreamScan(), retried=retried)
     if 300 <= status < 400:
         return Fail(
             f"redirect {status}",
@@ -110,31 +131,23 @@ def judge(
         )
     if answer.ended is Ended.OPEN:
         return Hold()
-    refusal = from_answer(status, answer.headers, answer.body, now)
-    return classify(refusal, model=model, now=now, retried=retried, learnable=learnable)
+    return decide(from_answer(status, answer.headers, answer.body, now))
 
 
 def _judge_stream(
-    answer: Answer,
-    model: str,
-    now: float,
-    retried: bool,
-    learnable: Callable[[str], bool],
-    scan: StreamScan,
+    answer: Answer, now: float, decide: _Decide, scan: StreamScan, *, retried: bool
 ) -> Verdict:
     # The content type is not looked at: the real backend may leave it out (codex-wire.md §4.1).
     start = answer.body[:256].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start in (b"{", b"<"):
-        return _judge_document(answer, model, now, retried, learnable, page=start == b"<")
+        return _judge_document(answer, now, decide, retried=retried, page=start == b"<")
     # What a broken stream left unfinished decides nothing.
     event = scan.decisive(answer.body, ended=answer.ended is Ended.COMPLETE)
     if event is not None:
         refusal = _refusal(event, now)
         if refusal is None:
             return Commit()
-        return classify(
-            refusal, model=model, now=now, retried=retried, learnable=learnable, event=True
-        )
+        return decide(refusal, event=True)
     if answer.ended is Ended.OPEN:
         return Hold()
     if answer.ended is Ended.WAITED:
@@ -143,21 +156,14 @@ def _judge_stream(
 
 
 def _judge_document(
-    answer: Answer,
-    model: str,
-    now: float,
-    retried: bool,
-    learnable: Callable[[str], bool],
-    *,
-    page: bool,
+    answer: Answer, now: float, decide: _Decide, *, retried: bool, page: bool
 ) -> Verdict:
     """A 200 that is no stream: an error in JSON, a whole response, or the gate's HTML page."""
     assert answer.status is not None
     if page:
         if answer.ended is Ended.OPEN:
             return Hold()
-        refusal = from_answer(403, answer.headers, answer.body, now)
-        return classify(refusal, model=model, now=now, retried=retried, learnable=learnable)
+        return decide(from_answer(403, answer.headers, answer.body, now))
     if answer.ended is Ended.OPEN:
         return Hold()
     if answer.ended is Ended.BROKEN:
@@ -165,24 +171,40 @@ def _judge_document(
     document = _object(answer.body)
     if document is None or not ({"error", "detail"} & document.keys()) or "output" in document:
         return Commit()  # whole, or longer than what is held
-    refusal = from_answer(answer.status, answer.headers, answer.body, now)
-    return classify(refusal, model=model, now=now, retried=retried, learnable=learnable, event=True)
+    return decide(from_answer(answer.status, answer.headers, answer.body, now), event=True)
 
 
-def judge_frame(
-    event: Mapping[str, Any], *, model: str, now: float, output: bool = False
+def judge_event(
+    event: Mapping[str, Any],
+    *,
+    model: str,
+    now: float,
+    retried: bool = True,
+    output: bool = False,
+    known: Quota | None = None,
+    rules: Sequence[CooldownRule] = (),
 ) -> Verdict | None:
-    """The verdict on a WebSocket message; None when it is no refusal.
+    """The verdict on a WebSocket message, or an event of a committed stream.
 
-    On an established connection nothing can be sent again unseen; the verdict says what cools.
+    None when it is no refusal. Nothing can be sent again unseen; the verdict says what cools.
 
     Args:
         output: output of this response was seen before.
+        known, retried, rules: see :func:`judge`.
     """
     refusal = from_event(event, now)
     if refusal is None:
         return None
-    return classify(refusal, model=model, now=now, retried=True, event=True, output=output)
+    return classify(
+        refusal,
+        model=model,
+        now=now,
+        retried=retried,
+        event=True,
+        output=output,
+        known=known,
+        rules=rules,
+    )
 
 
 def explain(
@@ -199,7 +221,7 @@ def explain(
 
 def _refusal(event: ServerEvent, now: float) -> Refusal | None:
     kind = event_type(event)
-    if kind not in _FAILURES and not (kind == "" and b'"error"' in event.data):
+    if kind not in FAILURES and not (kind == "" and b'"error"' in event.data):
         return None
     document = _object(event.data)
     if document is None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from addons.errors import BadRequest, ClientError
 from addons.providers.codex import frames
 from addons.providers.codex.frames import ServerKind
-from addons.providers.codex.verdicts import judge_frame
+from addons.providers.codex.verdicts import judge_event
 from addons.providers.contract import NextAccount
 
 
@@ -137,7 +137,7 @@ def test_the_proxys_errors_are_read_as_what_they_are() -> None:
     error = ClientError(429, "usage_limit_reached", "x", details={"resets_in_seconds": 60})
     message = frames.server_message(frames.error_message(error))
     assert message is not None
-    found = judge_frame(message, model="m", now=0.0)
+    found = judge_event(message, model="m", now=0.0)
     assert isinstance(found, NextAccount)
     assert found.cooldown == 60
 

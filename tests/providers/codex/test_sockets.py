@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.providers.contract import Outcome
-from tests.providers.codex.exchanges import FULL, LITE, SAID, Side, header
+from tests.providers.codex.exchanges import FULL, LITE, SAID, Side, accounts, header
 
 TOOLS = [{"type": "function", "name": "f", "parameters": {}, "strict": False}]
 COMPLETED = {"type": "response.completed", "response": {"id": "resp_1", "usage": None}}
@@ -192,7 +192,7 @@ async def test_what_is_none_of_the_protocol(text: bytes, code: str) -> None:
 
 async def test_an_error_without_a_status_is_given_one() -> None:
     """Without it the official client waits for five minutes (codex-wire.md §9 no. 12)."""
-    side = Side()
+    side = Side(own=accounts("ada"))
     exchange = await opened(side)
     sent(side, exchange, create())
     limit = {"type": "error", "error": {"type": "usage_limit_reached"}}
@@ -211,6 +211,101 @@ async def test_a_limit_cools_the_account_for_the_next_connection() -> None:
     told(side, exchange, {"type": "error", "status": 429, "error": error})
     again = await opened(side)
     assert again.attempts[0].account == "ben"
+
+
+# --- another account takes over ------------------------------------------------------------------
+
+RECONNECT = "websocket_connection_limit_reached"
+LIMIT: dict[str, Any] = {"type": "usage_limit_reached", "resets_in_seconds": 600}
+REFUSALS: dict[str, dict[str, Any]] = {
+    "used up": {"type": "error", "status": 429, "error": LIMIT},
+    "overload": {"type": "error", "status": 503, "error": {"code": "server_is_overloaded"}},
+    "in a response": {"type": "response.failed", "response": {"error": {"code": "slow_down"}}},
+    "no status": {"type": "error", "error": LIMIT},
+    "expired token": {"type": "error", "status": 401, "error": {"code": "token_expired"}},
+    "dead token": {"type": "error", "status": 401, "error": {"code": "token_invalidated"}},
+}
+
+
+def code_of(message: bytes) -> str | None:
+    found = json.loads(message)
+    return found["error"]["code"] if found["type"] == "error" else None
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_before_output_the_client_is_made_to_connect_again(refusal: str) -> None:
+    side = Side()
+    exchange = await opened(side)
+    sent(side, exchange, create())
+    told(side, exchange, {"type": "response.created", "response": {}})
+    message = json.loads(told(side, exchange, REFUSALS[refusal]))
+    assert (message["type"], message["status"]) == ("error", 400)
+    assert message["error"]["code"] == RECONNECT
+    assert "ada" not in json.dumps(message)
+    again = await opened(side)
+    assert again.attempts[0].account == "ben"
+
+
+async def test_after_output_the_client_is_told_what_happened() -> None:
+    side = Side()
+    exchange = await opened(side)
+    sent(side, exchange, create())
+    told(side, exchange, {"type": "response.output_text.delta", "delta": "x"})
+    message = told(side, exchange, REFUSALS["used up"])
+    assert json.loads(message)["status"] == 429
+    with pytest.raises(ClientError) as caught:
+        side.provider.client_frame(exchange, create())
+    assert (caught.value.status, caught.value.code) == (400, RECONNECT)
+    assert (await opened(side)).attempts[0].account == "ben"
+
+
+async def test_nobody_else_can_serve() -> None:
+    side = Side()
+    exchange = await opened(side)
+    sent(side, exchange, create())
+    pool = side.provider._memory.pool
+    now = side.clock()
+    pool.cool(side.own[1], None, now + 60, "busy", now=now)
+    message = json.loads(told(side, exchange, REFUSALS["used up"]))
+    assert message["status"] == 429
+    assert "ada" in message["error"]["message"]
+    assert "ben" in message["error"]["message"]
+    assert message["headers"] == {"retry-after": "60"}
+    assert sent(side, exchange, create()), "the upstream may know better"
+
+
+async def test_the_server_s_trouble_is_no_account_s_the_first_time() -> None:
+    side = Side()
+    failure = {"type": "error", "status": 500, "error": {"type": "server_error"}}
+    session = ("session-id", "01a1fc65-f0a6-7a82-9f9d-1d6c86602b70")
+    for account, status in (("ada", 500), ("ada", 400), ("ben", 500)):
+        exchange = await opened(side, session)
+        assert exchange.attempts[0].account == account
+        sent(side, exchange, create())
+        assert json.loads(told(side, exchange, failure))["status"] == status
+        side.clock.now += 0.2
+
+
+async def test_what_is_the_client_s_own_fault_is_passed_on() -> None:
+    side = Side()
+    exchange = await opened(side)
+    sent(side, exchange, create())
+    for code in ("context_length_exceeded", RECONNECT, "previous_response_not_found"):
+        for status in (400, 429, 503):
+            message = {"type": "error", "status": status, "error": {"code": code}}
+            assert json.loads(told(side, exchange, message)) == message
+    assert list(side.provider._memory.pool.cooldowns) == []
+
+
+async def test_the_account_that_a_person_wants_takes_over_an_open_connection() -> None:
+    side = Side()
+    exchange = await opened(side)
+    sent(side, exchange, create())
+    side.provider._memory.pool.pinned = side.own[1].handle
+    with pytest.raises(ClientError) as caught:
+        side.provider.client_frame(exchange, create())
+    assert caught.value.code == RECONNECT
+    assert (await opened(side)).attempts[0].account == "ben"
 
 
 async def test_a_refused_upgrade_moves_on() -> None:

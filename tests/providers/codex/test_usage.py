@@ -47,7 +47,7 @@ def test_headers_of_several_limits() -> None:
     assert set(quota.windows) == {
         Window("codex", "primary", 12.5, 300, 1_800_003_600),
         Window("codex", "secondary", 80, 10080, NOW + 60),
-        Window("codex-spark", "primary", 100, None, None, "Spark"),
+        Window("codex-spark", "primary", 100, None, None, "Spark", False),
     }
     assert quota.credits == Credits(True, False, "12.3")
     assert (quota.active_limit, quota.plan) == ("codex-spark", "plus")
@@ -80,7 +80,8 @@ def test_rate_limit_messages() -> None:
     }
     quota = quota_from_event(event, NOW)
     assert quota is not None
-    assert quota.windows == (Window("codex-other", "primary", 3, 300, 1_800_000_100, "Other"),)
+    window = Window("codex-other", "primary", 3, 300, 1_800_000_100, "Other", False)
+    assert quota.windows == (window,)
     assert quota.credits == Credits(False, False, "0")
     assert quota.plan == "pro"
 
@@ -128,7 +129,7 @@ def test_the_usage_endpoint() -> None:
     assert quota.windows == (
         Window("codex", "primary", 20, 300, 1_800_000_060),
         Window("codex", "secondary", 5, 10080),
-        Window("codex-spark", "primary", 50, None, None, "Spark"),
+        Window("codex-spark", "primary", 50, None, None, "Spark", False),
     )
     assert quota.credits == Credits(True, True, "9")
     assert quota_from_usage({}, NOW) is None

@@ -18,7 +18,7 @@ from addons.providers.codex.classification import (
     RETRY_DELAY,
     after_refresh,
 )
-from addons.providers.codex.verdicts import PREAMBLE, StreamScan, explain, judge, judge_frame
+from addons.providers.codex.verdicts import PREAMBLE, StreamScan, explain, judge, judge_event
 from addons.providers.contract import (
     Answer,
     Commit,
@@ -485,7 +485,7 @@ def test_an_unsupported_parameter_is_left_out_and_asked_again(body: Any) -> None
 
 def test_messages_that_are_no_refusal() -> None:
     for event in (CREATED, DELTA, LIMITS, {"x": 1}, {}):
-        assert judge_frame(event, model="m", now=NOW) is None
+        assert judge_event(event, model="m", now=NOW) is None
 
 
 def test_an_error_message_with_its_headers() -> None:
@@ -498,7 +498,7 @@ def test_an_error_message_with_its_headers() -> None:
             "x-codex-primary-reset-after-seconds": "120",
         },
     }
-    found = next_account(judge_frame(event, model="m", now=NOW))
+    found = next_account(judge_event(event, model="m", now=NOW))
     assert found.cooldown == 120
 
 
@@ -507,7 +507,7 @@ def test_an_error_message_with_its_headers() -> None:
 )
 def test_connection_lifecycle_cools_nothing(code: str) -> None:
     event = {"type": "error", "status": 400, "error": {"code": code}}
-    assert judge_frame(event, model="m", now=NOW) == Commit()
+    assert judge_event(event, model="m", now=NOW) == Commit()
 
 
 def test_a_message_is_never_sent_again_on_the_same_account() -> None:
@@ -517,13 +517,13 @@ def test_a_message_is_never_sent_again_on_the_same_account() -> None:
             "status": status,
             "error": {"message": "Unsupported parameter: x"},
         }
-        assert not isinstance(judge_frame(event, model="m", now=NOW), SameAccount)
+        assert not isinstance(judge_event(event, model="m", now=NOW), SameAccount)
 
 
 def test_odd_statuses_in_messages() -> None:
     for status in (True, "x", -1, 10**9, None):
         event = {"type": "error", "status": status, "error": {"code": "slow_down"}}
-        assert isinstance(judge_frame(event, model="m", now=NOW), NextAccount)
+        assert isinstance(judge_event(event, model="m", now=NOW), NextAccount)
 
 
 # --- what clients are told -----------------------------------------------------------------------
@@ -599,6 +599,6 @@ json_values = st.recursive(
 def test_no_json_breaks_the_judge(status: int, document: Any) -> None:
     verdict(status, document)
     if isinstance(document, dict):
-        judge_frame(document, model="m", now=NOW)
-        judge_frame({**document, "type": "error"}, model="m", now=NOW)
+        judge_event(document, model="m", now=NOW)
+        judge_event({**document, "type": "error"}, model="m", now=NOW)
         verdict(200, sse({**document, "type": "response.failed"}))
