@@ -17,7 +17,7 @@ class Route:
     Attributes:
         host: None for the base URL, else the host name of a forward-proxied request.
         method: ``GET``, ``POST``, … or ``*``.
-        path: exact path, or a prefix when it ends with ``/*``.
+        path: exact path, or a prefix when it ends with ``*``.
         kind: what is asked, in neutral words: ``model`` (a model request), ``model_socket``
             (WebSocket upgrade for model requests), ``models``, ``count`` (how many tokens a
             model request has; never sent), ``passthrough`` (an
@@ -45,7 +45,7 @@ class Route:
         """``path`` without its query."""
         if self.method not in ("*", method):
             return False
-        if self.path.endswith("/*"):
+        if self.path.endswith("*"):
             prefix = self.path[:-1]
             return path.startswith(prefix) and len(path) > len(prefix) and not _climbs(path)
         return path == self.path
@@ -61,7 +61,7 @@ class RouteTable:
     """Routes by host; the first match wins, exact paths before prefixes."""
 
     def __init__(self, routes: list[Route]) -> None:
-        self.routes = sorted(routes, key=lambda route: route.path.endswith("/*"))
+        self.routes = sorted(routes, key=lambda route: route.path.endswith("*"))
         self._by_host: dict[str | None, list[Route]] = {}
         for route in self.routes:
             self._by_host.setdefault(route.host, []).append(route)

@@ -12,7 +12,8 @@ ONE = Route(None, "GET", "/v1/models/*", "models", "responses", "p")
 MODELS = Route(None, "GET", "/v1/models", "models", "responses", "p")
 CHECK = Route("host.test", "GET", "/api/check", "passthrough", "responses", "p", native=True)
 REST = Route("host.test", "*", "/api/*", "passthrough", "responses", "p", native=True)
-TABLE = RouteTable([REST, ONE, MODEL, SOCKET, MODELS, CHECK])
+FAMILY = Route("host.test", "POST", "/api.v1.*", "passthrough", "responses", "p", native=True)
+TABLE = RouteTable([REST, FAMILY, ONE, MODEL, SOCKET, MODELS, CHECK])
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,8 @@ TABLE = RouteTable([REST, ONE, MODEL, SOCKET, MODELS, CHECK])
         ("host.test", "GET", "/api/x\\..\\secret", False, None),
         ("host.test", "GET", "/api/..x/a..b", False, REST),
         ("host.test", "GET", "/api/x?a=/../", False, REST),
+        ("host.test", "POST", "/api.v1.Service/Call", False, FAMILY),
+        ("host.test", "POST", "/api.v1.", False, None),
         ("host.test", "POST", "/v1/responses", False, None),
         ("other.test", "GET", "/api/x", False, None),
         (None, "GET", "/api/x", False, None),
@@ -66,5 +69,5 @@ def test_hosts_to_decrypt() -> None:
 
 def test_the_table_keeps_all_routes() -> None:
     assert sorted(TABLE.routes, key=str) == sorted(
-        [REST, ONE, MODEL, SOCKET, MODELS, CHECK], key=str
+        [REST, FAMILY, ONE, MODEL, SOCKET, MODELS, CHECK], key=str
     )

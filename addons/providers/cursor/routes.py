@@ -1,0 +1,56 @@
+"""What this provider serves, as data: models on the base URL, and its official clients' calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from addons.front.routes import Route
+from addons.providers.cursor.endpoint import RUN
+
+PREFIX: Final = "cursor/"
+"""Before the names of its models, so that they are told from other providers'."""
+
+HOSTS: Final = (
+    "api2.cursor.sh",
+    "agent.api5.cursor.sh",
+    "agentn.api5.cursor.sh",
+    "agent.global.api5.cursor.sh",
+    "agentn.global.api5.cursor.sh",
+    "agent.us.api5.cursor.sh",
+    "agentn.us.api5.cursor.sh",
+)
+"""Where official clients go (cursor-protocol.md §1.1); decrypted in forward-proxy mode. Other
+regions are a matter of the setting ``forward_hosts``."""
+
+_SUFFIX: Final = ".cursor.sh"
+
+
+def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
+    """The route table's lines, most used first."""
+    hosts = [*HOSTS, *(h for h in forward_hosts if h.endswith(_SUFFIX) and h not in HOSTS)]
+    return [
+        Route(None, "POST", "/v1/responses", "model", "responses", provider, RUN,
+              f"Models named {PREFIX}…"),
+        Route(None, "POST", "/v1/chat/completions", "model", "chat", provider, RUN,
+              f"Models named {PREFIX}…"),
+        Route(None, "POST", "/v1/messages", "model", "messages", provider, RUN,
+              f"Models named {PREFIX}…"),
+        Route(None, "GET", "/v1/models", "models", "responses", provider, "",
+              "Models of the accounts"),
+        Route(None, "GET", "/v1/models/*", "models", "responses", provider, "", "One model"),
+        *(route for host in (None, *hosts) for route in _official(host, provider)),
+    ]  # fmt: skip
+
+
+def _official(host: str | None, provider: str) -> list[Route]:
+    return [
+        Route(host, "POST", RUN, "duplex", "responses", provider, "",
+              "The official clients' runs", native=True),
+        Route(host, "POST", "/agent.v1.*", "passthrough", "responses", provider, "",
+              "Runs without HTTP/2, models, titles", native=True),
+        Route(host, "POST", "/aiserver.v1.*", "passthrough", "responses", provider, "",
+              "Models, usage, settings, messages of a run", native=True),
+        Route(host, "*", "/auth/*", "passthrough", "responses", provider, "",
+              "Signing in", native=True),
+    ]  # fmt: skip
