@@ -23,7 +23,7 @@ class MessagesProtocol:
 
     def renderer(self, turn: Turn, request: Json) -> Renderer:
         """See :class:`addons.front.contract.ClientProtocol`."""
-        return MessagesRenderer(turn.model, AnswerOptions.of(request))
+        return MessagesRenderer(request["model"], AnswerOptions.of(request))
 
     def error(self, error: ClientError) -> tuple[Mapping[str, str], bytes]:
         """See :class:`addons.front.contract.ClientProtocol`."""

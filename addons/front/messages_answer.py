@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from addons.front.contract import Json
 from addons.front.messages_thinking import signature
 from addons.front.openai_errors import response_failure
-from addons.front.reading import BREAK, count, incomplete_reason, listed, model_name, texts
+from addons.front.reading import BREAK, count, incomplete_reason, listed, texts
 from addons.front.stop_sequences import StopFilter
 
 type Thinking = Literal["none", "omitted", "summarized"]
@@ -73,8 +73,12 @@ def message(response: Json, model: str, options: AnswerOptions) -> Json:
 
 
 def message_head(response: Json, model: str) -> Json:
-    """The members that a message has from its start. The id is the response's own, so that both
-    can be found in an upstream's log."""
+    """The members that a message has from its start.
+
+    The id is the response's own, so that both can be found in an upstream's log. The model is the
+    one that was asked for, whichever has answered: Claude Code sends no thinking back that bears
+    another name than it asks for, and reasoning would be lost (seen with 2.1.197 and 2.1.330).
+    """
     given = response.get("id")
     known = isinstance(given, str) and given
     name = str(given).removeprefix("resp_") if known else secrets.token_hex(16)
@@ -82,7 +86,7 @@ def message_head(response: Json, model: str) -> Json:
         "id": f"msg_{name}",
         "type": "message",
         "role": "assistant",
-        "model": model_name(response, model),
+        "model": model,
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
