@@ -33,7 +33,11 @@ class Entry:
     cooldown: Cooldown | None = None
 
     def merged(self, other: Entry) -> Entry:
-        """Both together; the order does not matter."""
+        """Both together, whichever came first.
+
+        One case is given up: a short cooldown, set after the longer one was ended, is lost where
+        the two meet before the end of the longer one is known.
+        """
         ended = max(self.ended, other.ended)
         given = [
             each

@@ -35,11 +35,13 @@ def configured(settings: Settings, added: Sequence[Account] = ()) -> tuple[Upstr
         if entry.provider != PROVIDER:
             continue
         if entry.auth_file is not None:
-            accounts.append(_account(entry.label, CredentialFile(entry.auth_file)))
+            account = _account(entry.label, CredentialFile(entry.auth_file))
         else:
             assert entry.api_key is not None
             key = json.dumps({"OPENAI_API_KEY": entry.api_key.get_secret_value()})
-            accounts.append(_account(entry.label, parse(key, source=f"account {entry.label}")))
+            account = _account(entry.label, parse(key, source=f"account {entry.label}"))
+        account.weight, account.priority = entry.weight, entry.priority
+        accounts.append(account)
     if len({credential_of(account).mode for account in accounts}) > 1:
         raise FlowayError(
             "accounts: sign-ins and API keys go to different hosts; configure one kind only"
