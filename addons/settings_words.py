@@ -53,19 +53,19 @@ def mapped(value: object) -> object:
     return result
 
 
+def mapped_or_word(value: object) -> object:
+    """As :func:`mapped`; a single word is the value of the name "", and no word is no name."""
+    if isinstance(value, str) and not {"=", "{", ","} & set(value):
+        return {"": value.strip()} if value.strip() else {}
+    return mapped(value)
+
+
 def with_usual_aliases(value: dict[str, str]) -> dict[str, str]:
     """Aliases of models, with the one that is there unless it is given."""
     for name, model in value.items():
         if not name.strip() or not model.strip():
             raise ValueError("must have a name, or a pattern, and a model for each alias")
     return {"claude-*": DEFAULT, **value}
-
-
-def mapped_or_word(value: object) -> object:
-    """As :func:`mapped`; a single word is the value of the name "", and no word is no name."""
-    if isinstance(value, str) and not {"=", "{", ","} & set(value):
-        return {"": value.strip()} if value.strip() else {}
-    return mapped(value)
 
 
 def _name(value: str) -> str:
