@@ -130,7 +130,7 @@ class History:
         """A string where one text is all, else parts."""
         given = block.get("content")
         parts: list[Json] = []
-        for index, inner in enumerate(content_blocks("" if given is None else given, path)):
+        for index, inner in enumerate(content_blocks([] if given is None else given, path)):
             if inner.get("type") == "tool_reference":
                 name = inner.get("tool_name")
                 if not isinstance(name, str):
