@@ -11,18 +11,31 @@ from collections.abc import Sequence
 
 from addons.accounts.credentials.vault import Vault
 from addons.configuration import Configuration
+from addons.control import Control
 from addons.debug.capture_sides import SideCapture
 from addons.debug.witness import show_attempt
 from addons.errors import FlowayError
 from addons.gateway import Gateway
 from addons.launch import Launch, Upstreams
+from addons.measuring import Measuring
+from addons.operate.metrics import Metrics
+from addons.operate.observer import Observer
+from addons.operate.roster import Authorities
+from addons.providers.codex.authority import CodexAuthority
 from addons.providers.codex.provider import CodexProvider
 from addons.providers.contract import Provider
+from addons.providers.cursor.authority import CursorAuthority
 from addons.settings import Settings
 from addons.store.contract import Store
 from addons.store.sqlite import SqliteStore
 
 PROVIDERS = (CodexProvider.name,)
+
+AUTHORITIES: Authorities = {
+    CodexAuthority.provider: CodexAuthority,
+    CursorAuthority.provider: CursorAuthority,
+}
+"""Of the providers whose accounts can be added while floway runs."""
 
 
 async def open_store(settings: Settings) -> Store:
@@ -103,12 +116,16 @@ def announce(settings: Settings, address: str, sandbox: Upstreams | None) -> Non
 configuration = Configuration()
 gateway = Gateway(show_attempt)
 capture = SideCapture(lambda: configuration.settings)
+observer = Observer(Metrics())
+control = Control(lambda: configuration.settings, AUTHORITIES, observer)
 
 addons = [
     configuration,
+    control,
     capture.before,
     gateway,
     capture,
+    Measuring(observer),
     Launch(
         configuration,
         gateway,
@@ -117,5 +134,6 @@ addons = [
         build_providers=build_providers,
         announce=announce,
         has_added=has_added,
+        control=control,
     ),
 ]

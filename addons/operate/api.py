@@ -44,7 +44,7 @@ from addons.operate.models import (
     Unpinned,
 )
 from addons.operate.plane import Plane
-from addons.operate.token import Token
+from addons.operate.token import FILE_NAME, Token
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +103,12 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers: dict[str, str] = {}
+        for raw, value in scope["headers"]:
+            name = raw.decode("latin-1")
+            # Who believes the first one and who believes the last would not agree.
+            twice = name in headers and name in ("host", "origin", "authorization")
+            headers[name] = "" if twice else value.decode("latin-1")
         peer = scope["client"][0] if scope.get("client") else ""
         caller = Caller(scope["scheme"], peer, headers)
         try:
@@ -123,7 +126,7 @@ def _router(plane: Plane) -> APIRouter:
     always = (400, 401, 403, 421, 422, 500, 503)
     # The gate has looked already; this is for the document.
     bearer = HTTPBearer(
-        auto_error=False, scheme_name="token", description="FLOWAY_HOME/control.token"
+        auto_error=False, scheme_name="token", description=f"FLOWAY_HOME/{FILE_NAME}"
     )
     router = APIRouter(dependencies=[Depends(bearer)], responses=_errors(*always))
     _accounts(router, plane)
@@ -134,12 +137,10 @@ def _router(plane: Plane) -> APIRouter:
 
 
 def _accounts(router: APIRouter, plane: Plane) -> None:
-    desk = plane.desk
-
     @router.get("/accounts", tags=["accounts"])
     async def list_accounts() -> AccountList:
         """All accounts: state, plan, limits, and why one cools."""
-        return AccountList(accounts=await desk.views())
+        return AccountList(accounts=await plane.desk.views())
 
     @router.post("/accounts", tags=["accounts"], status_code=201, responses=_errors(404, 409))
     async def add_account(asked: NewAccount) -> AddedAccount:
@@ -149,7 +150,7 @@ def _accounts(router: APIRouter, plane: Plane) -> None:
     @router.get("/accounts/{name}", tags=["accounts"], responses=_errors(404, 409))
     async def show_account(name: Name) -> AccountView:
         """One account."""
-        return await desk.named(name)
+        return await plane.desk.named(name)
 
     @router.patch("/accounts/{name}", tags=["accounts"], responses=_errors(404, 409))
     async def change_account(name: Name, asked: AccountChange) -> AccountView:
@@ -159,22 +160,22 @@ def _accounts(router: APIRouter, plane: Plane) -> None:
     @router.delete("/accounts/{name}", tags=["accounts"], responses=_errors(404, 409))
     async def remove_account(name: Name) -> AccountView:
         """Forget an added account and its sign-in; answers what it was."""
-        return await desk.remove(name)
+        return await plane.desk.remove(name)
 
     @router.post("/accounts/{name}/refresh", tags=["accounts"], responses=_errors(404, 409))
     async def refresh_account(name: Name) -> AccountView:
         """Refresh an added account's sign-in now, and ask for its limits."""
-        return await desk.refresh(name)
+        return await plane.desk.refresh(name)
 
     @router.put("/accounts/{name}/pin", tags=["accounts"], responses=_errors(404, 409))
     async def pin_account(name: Name) -> AccountView:
         """Use this account for every conversation while it can serve, at once."""
-        return await desk.pin(name)
+        return await plane.desk.pin(name)
 
     @router.delete("/pins", tags=["accounts"])
     async def unpin_accounts() -> Unpinned:
         """Let floway choose again."""
-        await desk.unpin()
+        await plane.desk.unpin()
         return Unpinned()
 
 
@@ -214,8 +215,6 @@ def _sign_in(router: APIRouter, plane: Plane, provider: str) -> None:
 
 
 def _limits(router: APIRouter, plane: Plane) -> None:
-    desk = plane.desk
-
     @router.get("/quota", tags=["limits"])
     async def quota() -> QuotaList:
         """What is known of all accounts' limits."""
@@ -224,7 +223,7 @@ def _limits(router: APIRouter, plane: Plane) -> None:
     @router.get("/cooldowns", tags=["limits"])
     async def list_cooldowns() -> CooldownList:
         """Accounts that are not asked at present, the first to be asked again first."""
-        return CooldownList(cooldowns=await desk.cooldowns())
+        return CooldownList(cooldowns=await plane.desk.cooldowns())
 
     @router.delete("/cooldowns", tags=["limits"], responses=_errors(404, 409))
     async def clear_cooldowns(
@@ -233,7 +232,7 @@ def _limits(router: APIRouter, plane: Plane) -> None:
         ] = "",
     ) -> ClearedCooldowns:
         """Ask accounts again at once; answers what was cleared."""
-        return ClearedCooldowns(cleared=await desk.clear_cooldowns(account))
+        return ClearedCooldowns(cleared=await plane.desk.clear_cooldowns(account))
 
 
 def _running(router: APIRouter, plane: Plane) -> None:

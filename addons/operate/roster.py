@@ -239,7 +239,7 @@ class Roster:
         if not entry.handle:
             return False
         live = self.live_of(entry.provider)
-        if live is not None and live.keeper is None:
+        if live is not None and entry.origin == "sandbox":
             return live.pool.pinned == entry.handle
         return await self.states.pinned(entry.provider) == entry.handle
 

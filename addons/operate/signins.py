@@ -56,7 +56,10 @@ class SignIns:
             AccountError: the login could not be begun.
         """
         self._desk.check_label(provider, label)
-        self._tidy()
+        self._forget()
+        while len(self._logins) >= LIMIT:
+            _, oldest = self._logins.popitem(last=False)
+            oldest.task.cancel()
         prompt: asyncio.Future[Prompt] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(
             self._run(provider, label, prompt, device=device), name=f"floway: sign-in {provider}"
@@ -89,7 +92,7 @@ class SignIns:
         Raises:
             ControlError: there is no such login, or it was long ago.
         """
-        self._tidy()
+        self._forget()
         task = self._known(state).task
         if not task.done():
             return SignInStatus(status="waiting")
@@ -151,14 +154,12 @@ class SignIns:
             else:
                 logger.error("a sign-in failed", exc_info=error)
 
-    def _tidy(self) -> None:
+    def _forget(self) -> None:
+        """Results that nobody will ask for any more."""
         now = self._clock()
         for state, login in list(self._logins.items()):
             if login.ended is not None and now - login.ended > FORGET_AFTER:
                 del self._logins[state]
-        while len(self._logins) >= LIMIT:
-            _, oldest = self._logins.popitem(last=False)
-            oldest.task.cancel()
 
 
 def _unexpected() -> ControlError:

@@ -29,7 +29,13 @@ def _codex(settings: Settings) -> Authority:
     return CodexAuthority(settings, trust_env=True)
 
 
-AUTHORITIES: Mapping[str, MakeAuthority] = {"codex": _codex}
+def _cursor(settings: Settings) -> Authority:
+    from addons.providers.cursor.authority import CursorAuthority
+
+    return CursorAuthority(settings, trust_env=True)
+
+
+AUTHORITIES: Mapping[str, MakeAuthority] = {"codex": _codex, "cursor": _cursor}
 """Providers whose accounts can be added."""
 
 

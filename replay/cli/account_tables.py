@@ -82,11 +82,12 @@ def _state(view: View) -> Text:
 
 def _windows(view: View, now: float) -> Group | str:
     """A bar for each window of the account's limits."""
-    rows = [_window(window, now) for window in view["windows"]]
+    rows = [_window(window, view["provider"], now) for window in view["windows"]]
     return Group(*rows) if rows else ""
 
 
-def _window(window: Mapping[str, Any], now: float) -> Table:
+def _window(window: Mapping[str, Any], provider: str, now: float) -> Table:
+    """The limit is named where it is not the account's own."""
     used = window["used_percent"]
     style = "red" if used >= 100 else "yellow" if used >= 80 else "green"
     row = Table.grid(padding=(0, 1))
@@ -94,17 +95,13 @@ def _window(window: Mapping[str, Any], now: float) -> Table:
     row.add_column(width=5, justify="right")
     row.add_column(no_wrap=True)
     resets = window["resets_at"]
-    words = " ".join(part for part in (_limit(window), window["span"] or window["name"]) if part)
+    limit = "" if window["limit"] == provider else window["limit"]
+    words = " ".join(part for part in (limit, window["span"] or window["name"]) if part)
     if resets:
         words += f", resets in {duration(resets - now)}"
     bar = ProgressBar(100, min(used, 100), width=BAR, complete_style=style, finished_style=style)
     row.add_row(bar, f"{used:.0f} %", words)
     return row
-
-
-def _limit(window: Mapping[str, Any]) -> str:
-    """The limit's name, where it is not the account's own."""
-    return "" if window["limit"] in ("", "codex") else str(window["limit"])
 
 
 def _why(view: View, now: float) -> str:

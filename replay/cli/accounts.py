@@ -22,7 +22,7 @@ accounts_app = typer.Typer(
 
 @accounts_app.command()
 def add(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="codex.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="codex or cursor.")],
     label: Annotated[
         str, typer.Option(metavar="NAME", help="Your own word for it, e.g. work.")
     ] = "",

@@ -263,7 +263,7 @@ def test_accounts_of_the_settings_are_listed_and_can_be_switched(
     ("arguments", "code", "message"),
     [
         (("show", "none"), 2, "no account is called 'none'; there are: none yet"),
-        (("add", "codx"), 2, "there is no provider 'codx'; there are: codex"),
+        (("add", "codx"), 2, "there is no provider 'codx'; there are: codex, cursor"),
         (("add", "codex", "--device", "--api-key"), 2, "choose one of"),
         (("add", "codex", "--label", "../x", "--device"), 1, "the label '../x' must be"),
         (("add", "codex", "--import", "/nowhere/auth.json"), 1, "does not exist"),
