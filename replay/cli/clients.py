@@ -12,6 +12,9 @@ from pathlib import Path
 MODEL = "gpt-5.5"
 """A model that the sandbox and the present official catalogue both have."""
 
+SMALL_MODEL = "gpt-5.4-mini"
+"""One for small tasks beside it, likewise."""
+
 CA_FILE = Path("~/.mitmproxy/mitmproxy-ca-cert.pem")
 
 
@@ -163,11 +166,24 @@ def _other_name(address: str) -> str:
 
 
 def _claude_code(facts: Facts) -> Setup:
+    variables = {"ANTHROPIC_BASE_URL": facts.address, "ANTHROPIC_AUTH_TOKEN": facts.key}
+    line = "export " + " ".join(f"{name}={value}" for name, value in variables.items())
     return Setup(
         "claude",
-        "Claude Code: not yet (the messages protocol is not served)",
-        (),
-        ("Not yet: it needs the messages protocol, which floway does not serve so far.",),
+        "Claude Code, and whatever reads Anthropic's variables",
+        (line,),
+        (
+            "In the environment:",
+            f"  {line}",
+            "  claude -p 'Say hello.'",
+            "or for good, in ~/.claude/settings.json:",
+            *_indented(json.dumps({"env": variables}, indent=2)),
+            "",
+            "Its own model names (claude-…) are served by the first model of the list: the setting",
+            "model_aliases says so, and can say something else. Other models by their names:",
+            f"  claude --model {MODEL} -p 'Say hello.'",
+            f"  export ANTHROPIC_MODEL={MODEL} ANTHROPIC_DEFAULT_HAIKU_MODEL={SMALL_MODEL}",
+        ),
     )
 
 

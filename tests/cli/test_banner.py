@@ -98,8 +98,15 @@ def test_a_sign_in_and_a_client_key_exclude_each_other() -> None:
     assert "HTTPS_PROXY" not in banner(WITH_KEY)
 
 
-def test_what_does_not_work_is_said() -> None:
-    assert "not yet" in setup(SANDBOX, "claude").title
+@ALL
+def test_lines_for_claude_code_are_shell_and_its_settings(facts: Facts) -> None:
+    claude = setup(facts, "claude")
+    expected = {"ANTHROPIC_BASE_URL": facts.address, "ANTHROPIC_AUTH_TOKEN": facts.key}
+    words = shlex.split(claude.short[0])
+    assert dict(word.split("=", 1) for word in words[1:]) == expected
+    lines = claude.lines
+    start, end = lines.index("  {"), lines.index("  }")
+    assert json.loads("\n".join(lines[start : end + 1])) == {"env": expected}
 
 
 def test_the_version_is_the_package_s() -> None:
