@@ -3,9 +3,9 @@
 No upstream of floway's counts tokens without answering, and the real tokenizers need tables from
 the network. So a text is cut about as the tokenizer of present OpenAI models (``o200k_base``) cuts
 it before it looks up its table, and each piece is counted by its kind and length. Against that
-tokenizer this is within 10 % for English, German, Russian, Chinese and Japanese prose, Markdown,
-Python, JavaScript and JSON, and up to 20 % low for random base64. Pictures and files count by rule
-of thumb.
+tokenizer this was within 10 % for English, Russian, Chinese and Japanese prose, Markdown, Python,
+JavaScript and JSON, and up to 20 % low for German and random base64. Pictures and files count by
+rule of thumb.
 """
 
 from __future__ import annotations
