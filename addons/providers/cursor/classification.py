@@ -22,7 +22,7 @@ from addons.providers.contract import (
     Verdict,
 )
 from addons.providers.cursor.diagnosis import Diagnosis, Kind, diagnose
-from addons.providers.cursor.errors import ConnectError, CursorError
+from addons.providers.cursor.errors import ConnectError, CursorError, problem
 
 MINUTE: Final = 60.0
 HOUR: Final = 60 * MINUTE
@@ -214,7 +214,7 @@ def client_error(
             rate = found.kind is Kind.RATE
             return ClientError(*_TOLD[Kind.RATE], str(error)) if rate else error.client_error()
         return ClientError(
-            502, "upstream_unreachable", f"The upstream could not be reached: {_problem(error)}."
+            502, "upstream_unreachable", f"The upstream could not be reached: {problem(error)}."
         )
     status, code = known
     if found.kind is Kind.REQUEST and error.http_status == 413:
@@ -230,8 +230,3 @@ def client_error(
         kind=code if limited else None,
         retry_after=retry_after(error, now),
     )
-
-
-def _problem(error: OSError) -> str:
-    """Without the path or address that an OSError repeats."""
-    return error.strerror or type(error).__name__

@@ -7,6 +7,9 @@ No text here holds a secret or names an account.
 
 from __future__ import annotations
 
+import os
+import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -313,3 +316,14 @@ _HTTP2_CODES: Final = (
 def _named(code: int) -> str:
     name = _HTTP2_CODES[code] if 0 <= code < len(_HTTP2_CODES) else "unknown"
     return f"{code}, {name}"
+
+
+def problem(error: OSError) -> str:
+    """What an OSError is about, without the address that it repeats."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {getattr(error, 'reason', None) or 'failed'}"
+    if isinstance(error, socket.gaierror):
+        return "its name could not be resolved"
+    return os.strerror(error.errno) if error.errno else type(error).__name__

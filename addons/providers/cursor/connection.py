@@ -1,0 +1,388 @@
+"""One HTTP/2 connection on asyncio, and the streams on it.
+
+The machine of :mod:`.http2` decides; this moves the bytes, waits within bounds, asks a silent
+server for a sign of life, and closes what nobody uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from addons.providers.cursor import errors
+from addons.providers.cursor.endpoint import Endpoint
+from addons.providers.cursor.http2 import (
+    Data,
+    Ended,
+    Failed,
+    Happened,
+    Head,
+    Machine,
+    Pong,
+    Ready,
+    Trailers,
+    Writable,
+)
+
+ALPN = "h2"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds.
+
+    Attributes:
+        connect: until the connection stands, TLS and the server's settings included.
+        send: without one byte taken by the server.
+        ping_after: of silence while a run is open; then a PING goes out.
+        ping_answer: for any byte to come after that.
+        idle: without a run; then the connection is closed.
+    """
+
+    connect: float = 15.0
+    send: float = 30.0
+    ping_after: float = 10.0
+    ping_answer: float = 20.0
+    idle: float = 90.0
+
+
+class Stream:
+    """One request on a connection. One task reads, any number may send, one after the other."""
+
+    def __init__(self, connection: Connection, number: int) -> None:
+        self._connection = connection
+        self.number = number
+        self._happened: deque[Head | Data | Trailers | Ended] = deque()
+        self._error: errors.TransportError | None = None
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def send(self, data: bytes) -> None:
+        """Send all of ``data``, as the windows allow.
+
+        Once a part of it is sent, the stream is cancelled if the rest can't follow: what comes
+        after half a message has no meaning.
+
+        Raises:
+            TransportError: the stream is over; SendTimeout: the server took no byte in time.
+        """
+        rest = memoryview(data)
+        try:
+            while len(rest):
+                self._room.clear()
+                taken = 0
+                if not self._connection.congested:
+                    taken = self._connection.send(self.number, rest)
+                    rest = rest[taken:]
+                if len(rest) and not taken:
+                    await self._wait_for_room()
+        except BaseException:
+            if len(rest) != len(data):
+                self.cancel()
+            raise
+
+    async def _wait_for_room(self) -> None:
+        limit = self._connection.limits.send
+        try:
+            async with asyncio.timeout(limit):
+                await self._room.wait()
+        except TimeoutError:
+            raise errors.SendTimeout(limit) from None
+        if self._error is not None:
+            raise self._error
+
+    async def receive(self) -> Head | Data | Trailers | Ended:
+        """What comes next. Body bytes are to be given back with :meth:`acknowledge`.
+
+        Raises:
+            TransportError: the stream failed; what came before is given first.
+        """
+        while not self._happened:
+            if self._error is not None:
+                raise self._error
+            self._news.clear()
+            await self._news.wait()
+        return self._happened.popleft()
+
+    def acknowledge(self, cost: int) -> None:
+        """Body bytes that were taken; the server may send as many more."""
+        self._connection.acknowledge(self.number, cost)
+
+    def finish(self) -> None:
+        """End our half of the stream."""
+        self._connection.finish(self.number)
+
+    def cancel(self) -> None:
+        """Reset the stream, if it is open. Whoever waits on it is told that it is over."""
+        self._connection.cancel(self.number)
+        self.put(Failed(self.number, errors.ConnectionLost("The stream was cancelled.")))
+
+    def put(self, event: Head | Data | Trailers | Ended | Failed) -> None:
+        """Of the connection: something came."""
+        if isinstance(event, Failed):
+            self._error = self._error or event.error
+            self._room.set()
+        else:
+            self._happened.append(event)
+        self._news.set()
+
+    def wake(self) -> None:
+        """Of the connection: there may be room to send."""
+        self._room.set()
+
+
+class Connection(asyncio.Protocol):
+    """One connection. Use :meth:`connect`.
+
+    Attributes:
+        congested: the network takes no more bytes for now.
+    """
+
+    def __init__(
+        self, limits: Limits, closed: Callable[[Connection], None] = lambda _: None
+    ) -> None:
+        self.limits = limits
+        self.congested = False
+        self._closed = closed
+        self._machine = Machine()
+        self._streams: dict[int, Stream] = {}
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard = self._used = self._loop.time()
+        self._asked: float | None = None  # when a PING went out that is not answered
+
+    @classmethod
+    async def connect(
+        cls,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        tls: ssl.SSLContext | None,
+        closed: Callable[[Connection], None] = lambda _: None,
+    ) -> Connection:
+        """A connection that is ready for streams.
+
+        Args:
+            tls: to be used where the endpoint is secure; offers ``h2``.
+            closed: called once, when the connection has ended.
+
+        Raises:
+            ConnectFailed, NoHttp2, ConnectTimeout.
+        """
+        loop = asyncio.get_running_loop()
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(limits.connect):
+                _, connection = await loop.create_connection(
+                    lambda: cls(limits, closed),
+                    endpoint.host,
+                    endpoint.port,
+                    ssl=tls if endpoint.secure else None,
+                    happy_eyeballs_delay=0.25,
+                )
+                await connection._ready
+        except TimeoutError:
+            if connection is not None:
+                connection.abort()
+            raise errors.ConnectTimeout(limits.connect) from None
+        except OSError as error:
+            raise connect_failed(error) from error
+        except asyncio.CancelledError:
+            if connection is not None:
+                connection.abort()
+            raise
+        return connection
+
+    # --- streams ---
+
+    @property
+    def capacity(self) -> int:
+        """Streams that may be opened now."""
+        return self._machine.capacity
+
+    @property
+    def retired(self) -> bool:
+        """Whether no stream will ever be opened here again."""
+        return self._machine.broken is not None or self._machine.goaway is not None
+
+    @property
+    def streams(self) -> int:
+        """Streams that are open."""
+        return self._machine.streams
+
+    def open(self, headers: Sequence[tuple[bytes, bytes]]) -> Stream:
+        """Begin a request. Pseudo headers first.
+
+        Raises:
+            TransportError: no stream can be opened.
+        """
+        number = self._machine.open(headers)
+        stream = self._streams[number] = Stream(self, number)
+        self._heard = self._used = self._loop.time()
+        self._flush()
+        return stream
+
+    def send(self, number: int, data: memoryview) -> int:
+        """How many bytes were sent; see :meth:`.http2.Machine.send`."""
+        taken = self._machine.send(number, data)
+        self._flush()
+        return taken
+
+    def acknowledge(self, number: int, cost: int) -> None:
+        self._machine.acknowledge(number, cost)
+        self._flush()
+
+    def finish(self, number: int) -> None:
+        self._machine.finish(number)
+        self._flush()
+
+    def cancel(self, number: int) -> None:
+        self._machine.cancel(number)
+        self._streams.pop(number, None)
+        self._flush()
+        self._after_use()
+
+    # --- the end ---
+
+    def close(self) -> None:
+        """Say goodbye and close; open streams fail."""
+        self._machine.close()
+        self._dispatch(self._machine.lost(errors.ConnectionLost("The connection is closed.")))
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever was not sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- of asyncio ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() != ALPN:
+            self._ready.set_exception(errors.NoHttp2("The upstream does not speak HTTP/2."))
+            self._transport.abort()
+            return
+        self._flush()
+        self._later(self.limits.ping_after)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        self._asked = None
+        self._dispatch(self._machine.received(data))
+        self._flush()
+        if self._machine.broken is not None and self._transport is not None:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        reason = f": {errors.problem(exc)}" if isinstance(exc, OSError) else ""
+        error = errors.ConnectionLost(f"The upstream closed the connection{reason}.")
+        self._dispatch(self._machine.lost(error))
+        if not self._ready.done():
+            self._ready.set_exception(
+                self._machine.broken
+                if isinstance(self._machine.broken, errors.Goaway)
+                else errors.ConnectFailed(
+                    f"The upstream closed the connection before it was ready{reason}."
+                )
+            )
+        if self._ready.done() and not self._ready.cancelled():
+            self._ready.exception()  # it may be that nobody waits for it any more
+        if self._timer is not None:
+            self._timer.cancel()
+        self._closed(self)
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        self._wake(0)
+
+    # --- inside ---
+
+    def _flush(self) -> None:
+        data = self._machine.outgoing()
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _dispatch(self, happened: Iterable[Happened]) -> None:
+        for event in happened:
+            match event:
+                case Writable(number):
+                    self._wake(number)
+                case Ready():
+                    if not self._ready.done():
+                        self._ready.set_result(None)
+                case Pong():
+                    pass  # any byte is a sign of life
+                case Ended() | Failed():
+                    stream = self._streams.pop(event.stream, None)
+                    if stream is not None:
+                        stream.put(event)
+                    self._after_use()
+                case _:
+                    stream = self._streams.get(event.stream)
+                    if stream is not None:
+                        stream.put(event)
+
+    def _wake(self, number: int) -> None:
+        streams = self._streams.values() if number == 0 else [self._streams.get(number)]
+        for stream in streams:
+            if stream is not None:
+                stream.wake()
+
+    def _after_use(self) -> None:
+        self._used = self._loop.time()
+        if not self._streams and self.retired:
+            self.close()
+
+    # --- signs of life ---
+
+    def _later(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(max(seconds, 0.01), self._look)
+
+    def _look(self) -> None:
+        """Look whether the connection lives, or is of use. Sets the time of the next look."""
+        self._timer = None
+        if self._machine.broken is not None:
+            return
+        now = self._loop.time()
+        if not self._streams:
+            left = self._used + self.limits.idle - now
+            if left <= 0:
+                self.close()
+                return
+            self._asked = None
+            self._later(min(left, self.limits.ping_after))
+        elif self._asked is not None:
+            left = self._asked + self.limits.ping_answer - now
+            if left <= 0:
+                self._dispatch(self._machine.lost(errors.PingTimeout(self.limits.ping_answer)))
+                self.abort()
+                return
+            self._later(min(left, self.limits.ping_after))
+        else:
+            left = self._heard + self.limits.ping_after - now
+            if left <= 0:
+                self._machine.ping()
+                self._flush()
+                self._asked = now
+                left = min(self.limits.ping_after, self.limits.ping_answer)
+            self._later(left)
+
+
+def connect_failed(error: OSError) -> errors.ConnectFailed:
+    """Why there is no connection, in words that name no address."""
+    if isinstance(error, ssl.SSLError) and "NO_APPLICATION_PROTOCOL" in str(error):
+        return errors.NoHttp2("The upstream does not speak HTTP/2.")
+    return errors.ConnectFailed(f"The upstream could not be connected to: {errors.problem(error)}.")
