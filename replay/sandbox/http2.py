@@ -104,16 +104,22 @@ class Http2Connection(Connection):
         if stream is not None and stream.duplex:  # acknowledged when it is read
             stream.arrived(event.data, event.flow_controlled_length)
             return
-        self.acknowledge(event.flow_controlled_length, event.stream_id)
+        self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         if stream is not None and not stream.append(event.data):
             self.reset_stream(event.stream_id, ErrorCodes.ENHANCE_YOUR_CALM)
 
     def acknowledge(self, length: int, stream_id: int) -> None:
-        """Let the client send so many bytes more."""
+        """Let the client send so many bytes more, at once.
+
+        h2 would save them up until they are half of the window, which a client never reaches whose
+        window was made smaller in the meantime.
+        """
+        self._h2.increment_flow_control_window(length)
         try:
-            self._h2.acknowledge_received_data(length, stream_id)
-        except StreamClosedError as error:
+            self._h2.increment_flow_control_window(length, stream_id)
+        except H2Error as error:
             logger.debug("connection %d: stream %d: %s", self.number, stream_id, error)
+        self.flush()
 
     def _window_updated(self, stream_id: int | None) -> None:
         if stream_id:
@@ -224,7 +230,6 @@ class Http2Stream:
                 self.arrived(b"", 0)  # who asks again is told again
                 return b""
             self.connection.acknowledge(length, self.id)
-            self.connection.flush()
             if data:
                 return data
 

@@ -245,7 +245,9 @@ class AgentRun:
     async def _save(self, pending: Sequence[str]) -> None:
         """Have the client keep what is new, then give it the checkpoint."""
         prompt = self.prompt
-        said = prompt.said or agent_pb2.UserMessage()
+        said = prompt.said or agent_pb2.UserMessage(
+            text=model.last_prompt(history.items(prompt.messages))[0], message_id=self.run_id
+        )
         turn = agent_pb2.AgentConversationTurnStructure(
             user_message=prompt.keep(said.SerializeToString(deterministic=True)),
             steps=self._steps,
