@@ -12,9 +12,9 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
+from addons.providers.cursor.channel import Channel
 from addons.providers.cursor.errors import BrokenStream, CursorError
 from addons.providers.cursor.parking import Parking, RunOwner
 from addons.providers.cursor.run import NEVER, RunMachine
@@ -48,16 +48,6 @@ _EXPLANATION = 0.5
 """Seconds in which the upstream may say why it took no message, before that itself is the error."""
 
 
-class MessageStream(Protocol):
-    """What a session needs of a channel."""
-
-    async def send(self, payload: bytes) -> None: ...
-
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-    async def close(self) -> None: ...
-
-
 class RunSession:
     """One run. To be made and used in one event loop.
 
@@ -69,7 +59,7 @@ class RunSession:
 
     def __init__(
         self,
-        channel: MessageStream,
+        channel: Channel,
         machine: RunMachine,
         owner: RunOwner,
         *,

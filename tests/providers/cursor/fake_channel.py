@@ -24,6 +24,7 @@ class FakeChannel:
 
     def __init__(self) -> None:
         self.sent: list[AgentClientMessage] = []
+        self.response_headers: list[tuple[str, str]] = []
         self.closed = asyncio.Event()
         self.refuse: CursorError | None = None
         self.blocked = False
