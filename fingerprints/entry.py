@@ -16,6 +16,7 @@ from pydantic import (
 
 from fingerprints.matchers import AnyOf, Const, Matcher, Template, Version, compact
 from fingerprints.roles import ROLES
+from fingerprints.serial import ascii_text
 
 
 def _many(value: Any) -> Any:
@@ -51,6 +52,7 @@ class When(Part):
         http: HTTP versions, ``HTTP/1.1`` or ``HTTP/2.0``.
         has: roles that have a value in this request.
         lacks: roles that have none.
+        place: ``header`` or ``body``: of a document that stands in both, the only one with it.
     """
 
     kind: Names = ()
@@ -60,6 +62,7 @@ class When(Part):
     http: Names = ()
     has: Names = ()
     lacks: Names = ()
+    place: Names = ()
 
 
 class Entry(Part):
@@ -128,6 +131,18 @@ class Document(Part):
     strings: bool = False
     reason: str = ""
     members: tuple[Entry, ...]
+
+    @property
+    def placed(self) -> frozenset[str]:
+        """Members that stand only in one of the document's places."""
+        return frozenset(entry.name for entry in self.members if entry.when.place)
+
+    def shared(self, text: str, data: Any) -> str:
+        """What of a JSON text all its places have."""
+        placed = self.placed
+        if not placed or not isinstance(data, dict):
+            return text
+        return ascii_text({name: value for name, value in data.items() if name not in placed})
 
 
 def constant(matcher: Matcher, release: str) -> tuple[bool, Any]:

@@ -66,7 +66,8 @@ class Filling:
 
     Attributes:
         roles: role values; None and missing are the same.
-        texts: JSON texts that were already made, by document: a header and its copy are one text.
+        texts: JSON texts that were already made, by document (and place, where the document has
+            members that stand in one only): a header and its copy are one text.
         unknown: paths of the caller's members that no step of their object knows.
         overridden: paths of the caller's members whose value the profile forces, or that should
             be an object and are not.
@@ -290,13 +291,14 @@ class Compiler:
 
     def _json_text(self, document: str, here: str) -> Fill:
         source = self.profile.documents[document]
-        plan = self._plan(f"text:{document}", source.members)
+        key = f"{here.partition(':')[0]}:{document}" if source.placed else document
+        plan = self._plan(f"text:{document}", tuple(self.variant.entries(source.members, here)))
 
         def fill(filling: Filling, _given: Mapping[str, Any]) -> Filled:
-            text = filling.texts.get(document)
+            text = filling.texts.get(key)
             if text is None:
                 text = ascii_text(plan.object(filling, {}, strings=source.strings))
-                filling.texts[document] = text
+                filling.texts[key] = text
             if here.startswith("header:") and "\x7f" in text:
                 return ABSENT  # the official client leaves a header out that HTTP cannot hold
             return text

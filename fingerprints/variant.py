@@ -35,12 +35,19 @@ class Variant:
             and (not when.http or self.http is None or self.http in when.http)
         )
 
-    def entries(self, entries: tuple[Entry, ...]) -> list[Entry]:
-        """The entries that may be sent, in order."""
+    def entries(self, entries: tuple[Entry, ...], place: str = "") -> list[Entry]:
+        """The entries that may be sent, in order.
+
+        Args:
+            place: path of the object, ``header:…`` or ``body:…``; "" where it does not matter.
+        """
+        surface = place.partition(":")[0]
         return [
             entry
             for entry in entries
-            if entry.presence is not Presence.NEVER and self.meets(entry.when)
+            if entry.presence is not Presence.NEVER
+            and self.meets(entry.when)
+            and (not surface or not entry.when.place or surface in entry.when.place)
         ]
 
     def encoding(self, form: Form) -> Encoding | None:

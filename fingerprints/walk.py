@@ -113,7 +113,7 @@ class Walk:
             set_layer=Layer.MEMBER_PRESENCE,
             order_layer=Layer.MEMBER_ORDER,
         )
-        self._fields(place, self.variant.entries(document.members), list(value.items()))
+        self._fields(place, self.variant.entries(document.members, path), list(value.items()))
 
     # --- how ---
 
@@ -164,7 +164,8 @@ class Walk:
             inner = loads(value)
         except ValueError:
             return False
-        self.pool.setdefault(_text_key(name), []).append((path, value))
+        text = self.profile.documents[name].shared(value, inner)
+        self.pool.setdefault(_text_key(name), []).append((path, text))
         self.document(path, name, inner)
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -252,7 +252,7 @@ class _Learner:
         ]
         if not seen:
             return None
-        when = dict(condition.as_data())
+        when = {**condition.as_data(), **_place(self.listed, key)}
         # What floway does not build it can only pass on: a request without it must be possible.
         passed_on = part.unexplained and not self.listed.built and part.default is None
         always = explained.always and not passed_on
@@ -367,6 +367,24 @@ def _strings(listed: FieldList) -> bool:
     if not values or not all(isinstance(value, str) for value in values):
         return False
     return any(value in ("true", "false") or value.isdecimal() for value in values)
+
+
+def _place(listed: FieldList, key: str) -> dict[str, list[str]]:
+    """Where a member stands of a document that is both in a header and in the body: only in one of
+    them, if requests that have both say so and no request says otherwise."""
+    if listed.of == "headers":
+        return {}
+    places: dict[str, dict[str, bool]] = defaultdict(dict)
+    for instance in listed.instances:
+        surface = instance.path.partition(":")[0]
+        has = any(name == key for name, _ in instance.items)
+        here = places[instance.sample.name]
+        here[surface] = here.get(surface, False) or has
+    for one, other in (("body", "header"), ("header", "body")):
+        only = [here for here in places.values() if here.get(one) and here.get(other) is False]
+        if len(only) > 1 and not any(here.get(other) for here in places.values()):
+            return {"place": [one]}
+    return {}
 
 
 def _spelling(seen: Sequence[tuple[Instance, str]]) -> str:

@@ -340,6 +340,25 @@ def test_tools_in_the_wrong_place_are_reported() -> None:
     assert {note.path for note in notes} == {"tools", "instructions"}
 
 
+def test_a_member_of_one_place_stays_out_of_the_other() -> None:
+    """As 0.147.0 has ``code_mode_tool_names`` in the body's copy of the metadata only."""
+    data = NEW.as_data()
+    added = {"name": "placed", "value": {"const": "x"}, "when": {"place": ["body"]}}
+    data["documents"]["turn_metadata"]["members"].insert(2, added)
+    profile = Profile.model_validate(data)
+    made = apply.request(
+        profile, "turn", shape="full", sign_in="chatgpt", roles=VALUES, content=BODY
+    )
+    text = "x-codex-turn-metadata"
+    in_header = json.loads(dict(made.headers)[text])
+    assert made.data is not None
+    in_body = json.loads(made.data["client_metadata"][text])
+    assert in_body.pop("placed") == "x"
+    assert list(in_header) == list(in_body)
+    found = check_request(profile, observed(made))
+    assert [each for each in found if not each.path.startswith("body:input")] == []
+
+
 def test_metadata_that_http_cannot_hold_stays_out_of_the_header() -> None:
     """Recorded: a folder's name with U+007F keeps the metadata out of the header only."""
     values = {**VALUES, "workspaces": {"/project/grüße 🎉\x7f": {}}}
