@@ -29,6 +29,7 @@ class Entry:
         description: what its secret says of itself; None when it can't be read.
         problem: why it can't.
         kept: where the secret of an added one is.
+        weight, priority: of the settings.
     """
 
     provider: str
@@ -39,6 +40,8 @@ class Entry:
     description: Description | None = None
     problem: str = ""
     kept: Kept | None = None
+    weight: float = 1.0
+    priority: int = 0
 
     @classmethod
     def added(
@@ -63,7 +66,14 @@ class Entry:
     @classmethod
     def made_up(cls, account: Account) -> Self:
         """One of the sandbox, which only the process that serves it knows."""
-        return cls(account.provider, account.label, account.handle, "sandbox")
+        return cls(
+            account.provider,
+            account.label,
+            account.handle,
+            "sandbox",
+            weight=account.weight,
+            priority=account.priority,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +95,17 @@ class Look:
 
 def view_of(entry: Entry, look: Look) -> AccountView:
     word, reason = _state(entry, look)
-    described, quota = entry.description, look.quota
+    described, quota, state = entry.description, look.quota, look.state
+    weight = entry.weight if state.weight is None else state.weight
+    priority = entry.priority if state.priority is None else state.priority
     return AccountView(
         provider=entry.provider,
         label=entry.label,
         state=word,
         reason=reason,
         pinned=look.pinned,
+        weight=weight,
+        priority=priority,
         origin=entry.origin,
         kept=entry.kept,
         kind=described.kind if described is not None else "",

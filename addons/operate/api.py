@@ -154,7 +154,7 @@ def _accounts(router: APIRouter, plane: Plane) -> None:
 
     @router.patch("/accounts/{name}", tags=["accounts"], responses=_errors(404, 409))
     async def change_account(name: Name, asked: AccountChange) -> AccountView:
-        """Give an added account another label, or enable or disable any."""
+        """Enable, disable or prefer an account, or give an added one another label."""
         return await plane.change(name, asked)
 
     @router.delete("/accounts/{name}", tags=["accounts"], responses=_errors(404, 409))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from addons.accounts.authority import Secret
 from addons.accounts.credentials.document import Document
 from addons.accounts.credentials.naming import checked_label, same_name
+from addons.accounts.ledger import end_cooldowns
 from addons.accounts.model import AccountState
 from addons.accounts.refresh import Refresher
 from addons.accounts.seen import dump_quota
@@ -92,6 +93,32 @@ class Desk(Roster):
             await self._tell(entry.provider)
         return await self.view(entry)
 
+    async def prefer(
+        self, name: str, *, weight: float | None = None, priority: int | None = None
+    ) -> AccountView:
+        """How much an account is wanted for new conversations; None leaves one as it is.
+
+        Raises:
+            ControlError: as :meth:`switch`.
+            ValueError: the weight is not a positive number.
+        """
+        entry = await self._readable(name)
+        if entry.origin == "sandbox":
+            account = self.account(entry)
+            assert account is not None
+            account.weight = account.weight if weight is None else weight
+            account.priority = account.priority if priority is None else priority
+        else:
+            state = await self.states.of(entry.provider, entry.handle)
+            await self.states.prefer(
+                entry.provider,
+                entry.handle,
+                weight=state.weight if weight is None else weight,
+                priority=state.priority if priority is None else priority,
+            )
+            await self._tell(entry.provider)
+        return await self.view(entry)
+
     async def pin(self, name: str) -> AccountView:
         """Every conversation uses it while it can serve.
 
@@ -135,13 +162,10 @@ class Desk(Roster):
             secret = fresh.secret
         quota = await authority.quota(secret)
         if quota is not None:
-            account = self.account(entry)
-            if account is not None:
-                account.quota = quota
-            seen = await self.states.seen(entry.provider, entry.handle)
-            await self.states.see(
-                entry.provider, entry.handle, {"cooldowns": [], **seen, "quota": dump_quota(quota)}
-            )
+            live, account = self.live_of(entry.provider), self.account(entry)
+            if live is not None and account is not None:
+                live.pool.observed(account, quota)
+            await self.states.see(entry.provider, entry.handle, {"quota": dump_quota(quota)})
         await self.states.touch()
         await self._tell(entry.provider)
         return await self.named(f"{entry.provider}:{entry.label}")
@@ -173,9 +197,7 @@ class Desk(Roster):
             live = self.live_of(entry.provider)
             if live is not None:
                 live.pool.cooldowns.clear(entry.handle, all_models=True)
-            seen = await self.states.seen(entry.provider, entry.handle)
-            if seen:
-                await self.states.see(entry.provider, entry.handle, {**seen, "cooldowns": []})
+            await end_cooldowns(self.store, entry.provider, entry.handle, self.clock())
             cleared += own
         return cleared
 

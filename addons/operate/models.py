@@ -73,6 +73,8 @@ class AccountView(Answered):
     state: Literal["ready", "cooling", "disabled", "needs_login", "unreadable"]
     reason: str = Field(description="Why it is not ready.")
     pinned: bool = Field(description="Every conversation uses it while it can serve.")
+    weight: float = Field(description="Its share of new conversations, by strategy `weighted`.")
+    priority: int = Field(description="Accounts of a higher one are asked first.")
     origin: Literal["added", "floway.toml", "sandbox"]
     kept: Literal["keyring", "file"] | None = Field(description="Where its sign-in is.")
     kind: str = Field(description="The provider's word for the way of signing in.")
@@ -116,6 +118,8 @@ class AccountChange(Asked):
 
     label: Label | None = None
     enabled: bool | None = None
+    weight: float | None = Field(default=None, gt=0, le=1000, allow_inf_nan=False)
+    priority: int | None = Field(default=None, ge=-1000, le=1000)
 
 
 class Unpinned(Answered):

@@ -109,6 +109,8 @@ class Plane:
         if asked.label is not None:
             view = await self.desk.relabel(name, asked.label)
             name = f"{view.provider}:{view.label}"
+        if asked.weight is not None or asked.priority is not None:
+            await self.desk.prefer(name, weight=asked.weight, priority=asked.priority)
         if asked.enabled is not None:
             return await self.desk.switch(name, asked.enabled)
         return await self.desk.named(name)

@@ -127,7 +127,13 @@ class Roster:
         except AccountError as error:
             return Entry(given.provider, given.label, "", "floway.toml", problem=str(error))
         return Entry(
-            given.provider, given.label, description.handle, "floway.toml", description=description
+            given.provider,
+            given.label,
+            description.handle,
+            "floway.toml",
+            description=description,
+            weight=given.weight,
+            priority=given.priority,
         )
 
     async def find(self, name: str) -> Entry:

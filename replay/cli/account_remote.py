@@ -114,6 +114,12 @@ class RunningAccounts:
     async def switch(self, name: str, enabled: bool) -> AccountView:
         return await self._ask("PATCH", _account(name), AccountView, json={"enabled": enabled})
 
+    async def prefer(
+        self, name: str, *, weight: float | None = None, priority: int | None = None
+    ) -> AccountView:
+        asked = {"weight": weight, "priority": priority}
+        return await self._ask("PATCH", _account(name), AccountView, json=asked)
+
     async def pin(self, name: str) -> AccountView:
         return await self._ask("PUT", f"{_account(name)}/pin", AccountView)
 

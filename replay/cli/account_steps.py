@@ -27,6 +27,16 @@ async def switch(accounts: Accounts, name: str, enabled: bool) -> AccountView:
     return view
 
 
+async def prefer(
+    accounts: Accounts, name: str, weight: float | None, priority: int | None
+) -> AccountView:
+    if weight is None and priority is None:
+        raise CommandFailed("give --weight or --priority, or both", USAGE)
+    view = await accounts.prefer(name, weight=weight, priority=priority)
+    say(f"{view.label} has weight {view.weight:g} and priority {view.priority} now")
+    return view
+
+
 async def pin(accounts: Accounts, name: str, *, auto: bool) -> AccountView | None:
     """The view of what was pinned; None with ``auto``."""
     if auto == bool(name):

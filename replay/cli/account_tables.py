@@ -60,6 +60,8 @@ def show_one(view: View, now: float | None = None) -> None:
         ("good until", _until(view["expires_at"], now)),
         ("used", _windows(view, now)),
         ("limits seen", moment(view["observed_at"]) if view["observed_at"] else ""),
+        ("weight", "" if view["weight"] == 1 else f"{view['weight']:g}"),
+        ("priority", str(view["priority"] or "")),
         ("pinned", "yes: every conversation uses it while it can serve" if view["pinned"] else ""),
     ]
     for name, value in rows:

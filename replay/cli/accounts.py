@@ -118,6 +118,29 @@ def use(
 
 
 @accounts_app.command()
+def prefer(
+    name: Name,
+    weight: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=1000, metavar="N", help="Share of new conversations, if `weighted`."
+        ),
+    ] = None,
+    priority: Annotated[
+        int | None,
+        typer.Option(min=-1000, max=1000, metavar="N", help="Higher ones are asked first."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how much an account is wanted for new conversations (see the setting strategy)."""
+    from replay.cli.account_desk import with_accounts
+    from replay.cli.account_steps import prefer as run
+
+    view = with_accounts(lambda accounts: run(accounts, name, weight, priority))
+    _show(view, as_json, quiet=True)
+
+
+@accounts_app.command()
 def refresh(name: Name, as_json: AsJson = False) -> None:
     """Refresh an added account's sign-in now, and ask for its limits."""
     from replay.cli.account_desk import with_accounts

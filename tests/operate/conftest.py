@@ -18,5 +18,5 @@ async def here(tmp_path: Path) -> AsyncIterator[Place]:
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[Place]:
     """A floway that serves made-up accounts."""
-    async with place(tmp_path / "home", made_up=["ada", "ben"]) as made:
+    async with place(tmp_path / "sandbox", made_up=["ada", "ben"]) as made:
         yield made

@@ -123,6 +123,7 @@ class Place:
     def client(
         self, *, peer: str = "127.0.0.1", token: str = TOKEN, **headers: str
     ) -> httpx.AsyncClient:
+        STAGE.plane = self.plane
         if token:
             headers["authorization"] = f"Bearer {token}"
         return httpx.AsyncClient(

@@ -65,6 +65,20 @@ async def test_label_and_switch_in_one_request(here: Place) -> None:
     assert await here.ask("PATCH", "/accounts/office", json={}) == view
 
 
+async def test_an_account_is_preferred(here: Place, sandbox: Place) -> None:
+    await here.add("ada", "work")
+    for place, label in ((here, "work"), (sandbox, "ada")):
+        path = f"/accounts/{label}"
+        view = await place.ask("PATCH", path, json={"weight": 2.5, "priority": -1})
+        assert (view["weight"], view["priority"]) == (2.5, -1)
+        view = await place.ask("PATCH", path, json={"priority": 3})
+        account = place.account(label)
+        assert (account.weight, account.priority) == (2.5, 3)
+        assert await place.ask("GET", path) == view
+        for wrong in ({"weight": 0}, {"weight": "many"}, {"priority": 0.5}):
+            await place.ask("PATCH", path, json=wrong, expect=422)
+
+
 async def test_cooldowns_are_listed_and_cleared(here: Place) -> None:
     await here.add("ada", "work")
     await here.add("ben", "home")
