@@ -25,11 +25,15 @@ from addons.providers.codex.authority import CodexAuthority
 from addons.providers.codex.provider import CodexProvider
 from addons.providers.contract import Provider
 from addons.providers.cursor.authority import CursorAuthority
+from addons.providers.cursor.provider import CursorProvider
 from addons.settings import Settings
 from addons.store.contract import Store
 from addons.store.sqlite import SqliteStore
 
-PROVIDERS = (CodexProvider.name,)
+_MADE = (CodexProvider, CursorProvider)
+"""The first one serves the models that no other one claims."""
+
+PROVIDERS = tuple(made.name for made in _MADE)
 
 AUTHORITIES: Authorities = {
     CodexAuthority.provider: CodexAuthority,
@@ -77,11 +81,12 @@ def build_providers(
                 known = ", ".join(PROVIDERS)
                 raise FlowayError(f"{setting}: there is no provider {name!r}; known: {known}")
     if sandbox is None:
-        return [CodexProvider.of_settings(settings, store)]
+        return [made.of_settings(settings, store) for made in _MADE]
     return [
-        CodexProvider.of_sandbox(
-            settings, store, sandbox.url, str(sandbox.ca_file), sandbox.sign_ins()
+        made.of_sandbox(
+            settings, store, sandbox.url, str(sandbox.ca_file), sandbox.sign_ins(made.name)
         )
+        for made in _MADE
     ]
 
 

@@ -40,6 +40,7 @@ AT_START = (
     *("home", "profile", "sandbox", "sandbox_port", "sandbox_tls_port"),
     *("upstreams", "accounts", "forward_hosts", "issuers", "credential_store"),
     *("strategy", "cooldown_rules", "wait_seconds"),
+    *("agent_upstreams", "client_versions", "swap_accounts"),
 )
 """Settings that are looked at only when floway starts."""
 
@@ -58,7 +59,7 @@ class Upstreams(Protocol):
     ca_file: Path
     ports: frozenset[int]
 
-    def sign_ins(self) -> Sequence[tuple[str, dict[str, Any]]]:
+    def sign_ins(self, provider: str) -> Sequence[tuple[str, dict[str, Any]]]:
         """Label and sign-in, as the official client keeps it, of each made-up account."""
 
     async def stop(self) -> None:

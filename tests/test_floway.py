@@ -26,8 +26,12 @@ import json, sys
 from addons.floway import build_providers, open_store, start_sandbox
 from addons.settings import Settings
 accounts = [{"provider": "codex", "label": "own", "api_key": "sk-made-up"}]
-(provider,) = build_providers(Settings(accounts=accounts))
-assert [account.label for account in provider.accounts] == ["own"]
+accounts.append({"provider": "cursor", "label": "another", "api_key": "crsr_made_up"})
+labels = [
+    [account.label for account in provider.accounts]
+    for provider in build_providers(Settings(accounts=accounts))
+]
+assert labels == [["own"], ["another"]]
 print(json.dumps([name for name in sys.modules if name.startswith("replay")]))
 """
     environment = clean_environment(tmp_path / "home", PYTHONPATH=str(ROOT))

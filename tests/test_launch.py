@@ -43,7 +43,7 @@ class FakeSandbox:
         self.ca_file = ca_file
         self.ports = frozenset({1, 2})
 
-    def sign_ins(self) -> Sequence[tuple[str, dict[str, Any]]]:
+    def sign_ins(self, provider: str) -> Sequence[tuple[str, dict[str, Any]]]:
         return []
 
     async def stop(self) -> None:

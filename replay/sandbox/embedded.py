@@ -43,7 +43,11 @@ class EmbeddedSandbox:
         ports = {urlsplit(url).port or 0 for url in (sandbox.http_url, sandbox.https_url)}
         return cls(sandbox, sandbox.https_url, sandbox.http_url, sandbox.ca_file, frozenset(ports))
 
-    def sign_ins(self) -> list[tuple[str, dict[str, Any]]]:
+    def sign_ins(self, provider: str) -> list[tuple[str, dict[str, Any]]]:
+        """Label and sign-in of each made-up account of a provider."""
+        return self.cursor_sign_ins() if provider == "cursor" else self.codex_sign_ins()
+
+    def codex_sign_ins(self) -> list[tuple[str, dict[str, Any]]]:
         """Label and ``auth.json`` of each made-up account."""
         config = self.sandbox.config
         return [

@@ -184,7 +184,6 @@ class Connection(asyncio.Protocol):
                     endpoint.host,
                     endpoint.port,
                     ssl=tls if endpoint.secure else None,
-                    happy_eyeballs_delay=0.25,
                 )
                 await connection._ready
         except TimeoutError:

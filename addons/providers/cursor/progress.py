@@ -1,0 +1,94 @@
+"""What this provider remembers of one exchange, from its first attempt to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from addons.accounts.model import Account
+from addons.providers.contract import Fail, NextAccount, RefreshCredentials, SameAccount
+from addons.providers.cursor.conversation import Conversation
+from addons.providers.cursor.history import History
+from addons.providers.cursor.request import Prepared
+from addons.providers.cursor.run_outputs import TurnEnded
+
+type Refusal = NextAccount | SameAccount | RefreshCredentials | Fail
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A model request as this provider reads it."""
+
+    conversation: Conversation
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a run began with: a response of it, perhaps of a later request, needs it at its end.
+
+    Attributes:
+        token: the access token that it went out with.
+        generation: of the conversation's id.
+        started: unix seconds.
+        with_state: it continues a checkpoint.
+    """
+
+    prepared: Prepared
+    token: str = field(repr=False)
+    generation: int
+    started: float
+    with_state: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """How a run failed.
+
+    Attributes:
+        generation: of the conversation's id in it.
+        status: HTTP status that stands for the error; None: there was no answer.
+        said: the error in words, free of private parts.
+        spoiled: the conversation's state or id is refused, and is to be replaced.
+    """
+
+    verdict: Refusal
+    generation: int
+    status: int | None
+    said: str
+    spoiled: bool
+
+
+@dataclass(slots=True)
+class Progress:
+    """``exchange.state``.
+
+    Attributes:
+        said: of a model request; None for the others.
+        account: of the attempt that is under way, or was the last.
+        begun: what its run began with; None for a call beside the model.
+        tried: handles that are not asked again for this exchange.
+        asked: attempts by handle.
+        renewed: handles whose tokens were renewed for this exchange.
+        settled: attempts whose verdict has had its effect.
+        resumed: a run that waits was looked for.
+        ended: how the run's turn ended, if it ended well.
+        refused: how it failed.
+    """
+
+    model: str = ""
+    said: Said | None = None
+    account: Account | None = None
+    begun: Begun | None = None
+    tried: set[str] = field(default_factory=set)
+    asked: dict[str, int] = field(default_factory=dict)
+    renewed: set[str] = field(default_factory=set)
+    settled: int = 0
+    resumed: bool = False
+    ended: TurnEnded | None = None
+    refused: Refused | None = None
+
+    def begin(self, account: Account, begun: Begun) -> None:
+        """Another attempt: nothing is known of its answer."""
+        self.account, self.begun = account, begun
+        self.asked[account.handle] = self.asked.get(account.handle, 0) + 1
+        self.ended = self.refused = None

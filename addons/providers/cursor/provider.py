@@ -1,0 +1,221 @@
+"""The Cursor provider: the facade that the gateway talks to.
+
+What decides is pure and lives beside this file. Model requests become runs (:mod:`.runs`); calls of
+official clients are passed on (:mod:`.passing`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from addons.accounts.authority import Secret
+from addons.accounts.model import Account
+from addons.choice import once
+from addons.errors import ClientError
+from addons.exchange import Exchange
+from addons.front.models import ModelEntry, model_list, one_model
+from addons.front.routes import Route
+from addons.operate.contract import Operated
+from addons.providers.contract import (
+    Answer,
+    Commit,
+    Forward,
+    Generated,
+    Outcome,
+    Plan,
+    Refuse,
+    Verdict,
+)
+from addons.providers.cursor import passing, roster
+from addons.providers.cursor.authority import CursorAuthority
+from addons.providers.cursor.checkpoints import Checkpoints
+from addons.providers.cursor.credentials import PROVIDER
+from addons.providers.cursor.model_choice import serves
+from addons.providers.cursor.models import entries
+from addons.providers.cursor.progress import Progress
+from addons.providers.cursor.roster import credential_of
+from addons.providers.cursor.routes import routes
+from addons.providers.cursor.runs import Runs
+from addons.providers.cursor.serving import Serving
+from addons.providers.cursor.upstream import CursorUpstream
+from addons.settings import Settings
+from addons.store.contract import Store
+from fingerprints.serial import dumps
+
+
+class CursorProvider:
+    """Implements :class:`addons.providers.contract.Provider`."""
+
+    name = PROVIDER
+    observed_events: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store | None,
+        authority: CursorAuthority,
+        upstream: CursorUpstream,
+        accounts: Sequence[tuple[Account, Secret]],
+        more: Sequence[Account] = (),
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._upstream = upstream
+        self._serving = Serving(settings, store, authority, accounts, more, clock=clock)
+        self._kept = Checkpoints(store, clock)
+        self._runs = Runs(
+            self._serving, upstream, self._kept, hold_seconds=settings.hold_seconds, clock=clock
+        )
+
+    @classmethod
+    def of_settings(cls, settings: Settings, store: Store | None) -> CursorProvider:
+        """With the user's own accounts, at the real host or the one that the settings name."""
+        authority = CursorAuthority(settings)
+        accounts = roster.configured(settings, authority)
+        upstream = CursorUpstream(settings)
+        if store is None:
+            return cls(settings, store, authority, upstream, accounts)
+        more = roster.added(settings, authority)
+        provider = cls(settings, store, authority, upstream, accounts, more)
+        serving = provider._serving
+        serving.keeper = roster.keeper(settings, store, serving.pool, [a for a, _ in accounts])
+        return provider
+
+    @classmethod
+    def of_sandbox(
+        cls,
+        settings: Settings,
+        store: Store | None,
+        url: str,
+        ca_file: str,
+        sign_ins: Sequence[tuple[str, Mapping[str, Any]]],
+    ) -> CursorProvider:
+        """With the sandbox's made-up accounts: label and tokens of each."""
+        authority = CursorAuthority(
+            settings.model_copy(update={"upstreams": {PROVIDER: url}}), ca_file=ca_file
+        )
+        upstream = CursorUpstream(settings, url=url, ca_file=ca_file)
+        return cls(settings, store, authority, upstream, roster.made_up(sign_ins))
+
+    def routes(self) -> Sequence[Route]:
+        return routes(self.name, self._settings.forward_hosts)
+
+    def claims(self, model: str) -> bool:
+        return serves(model)
+
+    async def models(self) -> Sequence[ModelEntry]:
+        ready = [each for each in self.accounts if await self._serving.usable(each)]
+        if not ready:
+            return []
+        return entries(await self._upstream.all_models(ready))
+
+    @property
+    def accounts(self) -> Sequence[Account]:
+        return self._serving.pool.accounts
+
+    def operated(self) -> Operated:
+        return Operated(self.name, self._serving.pool, self._serving.keeper)
+
+    async def start(self) -> None:
+        await self._serving.start()
+        await self._kept.load()
+
+    async def stop(self) -> None:
+        self._runs.stop()
+        await self._upstream.close()
+        await self._serving.stop()
+
+    # --- plan --------------------------------------------------------------------------------
+
+    async def plan(self, exchange: Exchange) -> Plan:
+        if not isinstance(exchange.state, Progress):
+            exchange.state = Progress()
+        match exchange.route.kind:
+            case "model":
+                return await self._runs.plan(exchange, exchange.state)
+            case "models":
+                return await self._listed(exchange)
+            case _:
+                return await self._passed(exchange, exchange.state)
+
+    async def _listed(self, exchange: Exchange) -> Generated:
+        """Where no other provider has a list.
+
+        Raises:
+            ClientError: there is no list, or no such model in it.
+        """
+        found = await self.models()
+        wanted = exchange.path.partition("?")[0].partition("/v1/models")[2].strip("/")
+        shown = one_model(found, wanted) if wanted else model_list(found)
+        return Generated(200, [(b"content-type", b"application/json")], once(dumps(shown)))
+
+    async def _passed(self, exchange: Exchange, progress: Progress) -> Plan:
+        hosts = self._upstream.own_hosts
+        swap = self.name in self._settings.swap_accounts and passing.is_swappable(exchange)
+        if not swap:
+            return Forward(passing.request(exchange, hosts), "")
+        account = await self._serving.any_account()
+        if account is None:
+            return Refuse(
+                ClientError(503, "no_usable_account", "No account of Cursor can be used now.")
+            )
+        progress.account = account
+        token = credential_of(account).access_token
+        return Forward(
+            passing.request(exchange, hosts, token=token, lane=account.handle), account.label
+        )
+
+    # --- judge -------------------------------------------------------------------------------
+
+    def judge(self, exchange: Exchange, answer: Answer) -> Verdict:
+        """Official clients' calls are theirs: what comes is given as it is."""
+        return Commit()
+
+    def explain(
+        self,
+        exchange: Exchange,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+    ) -> ClientError | None:
+        return None
+
+    async def before_commit(self, exchange: Exchange) -> None:
+        """Nothing: runs are given by ``plan``."""
+
+    def observe(self, exchange: Exchange, event: dict[str, Any]) -> None:
+        """Nothing: what a run says is noted where it is read."""
+
+    def restore(self, exchange: Exchange, event: dict[str, Any]) -> bool:
+        return False
+
+    # --- websocket: there is none ------------------------------------------------------------
+
+    def client_frame(self, exchange: Exchange, text: bytes) -> bytes:
+        return text
+
+    def server_frame(self, exchange: Exchange, text: bytes) -> bytes:
+        return text
+
+    def error_frame(self, exchange: Exchange, error: ClientError) -> bytes:
+        return b""
+
+    # --- after -------------------------------------------------------------------------------
+
+    async def after(self, exchange: Exchange, outcome: Outcome) -> None:
+        progress = exchange.state
+        if not isinstance(progress, Progress) or progress.account is None:
+            return
+        await self._serving.settle(exchange, progress)
+        if outcome is Outcome.COMPLETED and progress.begun is not None:
+            self._serving.pool.succeeded(
+                exchange.conversation,
+                progress.account,
+                progress.model,
+                self._clock(),
+                started=progress.begun.started,
+            )

@@ -1,0 +1,399 @@
+"""From a client's request to the response of a run: one that waits for it, or a new one.
+
+The order of steps of one attempt: find the run whose tool calls the request answers; else choose an
+account, decide what it is sent of the conversation, open a stream, begin a run. The first output is
+awaited here, so that what fails before it is another attempt, which the client does not see.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from typing import Final, Protocol
+from weakref import WeakKeyDictionary
+
+from addons.accounts.model import Account
+from addons.errors import ClientError
+from addons.exchange import Exchange
+from addons.front.contract import Json
+from addons.generation import Feed, answer
+from addons.providers.contract import (
+    Generated,
+    NextAccount,
+    Plan,
+    Refuse,
+    Tried,
+    UpstreamRequest,
+)
+from addons.providers.cursor.channel import Channel, Opening
+from addons.providers.cursor.checkpoints import Checkpoints
+from addons.providers.cursor.classification import classify
+from addons.providers.cursor.conversation import resolve
+from addons.providers.cursor.coverage import cover
+from addons.providers.cursor.diagnosis import Kind, diagnose
+from addons.providers.cursor.endpoint import RUN, Hosts
+from addons.providers.cursor.errors import ConnectError, CursorError
+from addons.providers.cursor.events import Ending, ResponseEvents, ResponseWriter
+from addons.providers.cursor.history import answers
+from addons.providers.cursor.model_choice import choose
+from addons.providers.cursor.models import Model
+from addons.providers.cursor.parking import Parking, RunOwner
+from addons.providers.cursor.progress import Begun, Progress, Refused, Said
+from addons.providers.cursor.reading import extended, read
+from addons.providers.cursor.request import Prepared, prepare
+from addons.providers.cursor.roster import credential_of
+from addons.providers.cursor.run import RunMachine
+from addons.providers.cursor.run_limits import RunLimits
+from addons.providers.cursor.run_outputs import Failed, TurnEnded
+from addons.providers.cursor.serving import Serving
+from addons.providers.cursor.session import RunResponse, RunSession
+from addons.providers.cursor.state import Checkpoint, Form, StatePlan, Telling, plan_state
+from addons.providers.cursor.tools import tools
+from addons.providers.cursor.unfamiliar import Unfamiliar
+
+logger = logging.getLogger(__name__)
+
+ROOM: Final = 16_000
+"""Tokens of a model's window that are kept for its answer."""
+
+
+class Upstream(Protocol):
+    """What the runs need to know of the way to Cursor."""
+
+    async def hosts(self, account: Account) -> Hosts:
+        """Where the account's requests go."""
+
+    def opening(self, account: Account, run_id: str) -> Opening:
+        """The headers of a run."""
+
+    async def open(self, hosts: Hosts, opening: Opening, *, lane: str) -> Channel:
+        """
+        Raises:
+            TransportError: no connection.
+        """
+
+    async def models(self, account: Account) -> Sequence[Model]:
+        """The last good list; empty where there never was one."""
+
+
+class Runs:
+    """One per provider.
+
+    Args:
+        kept: the conversations' checkpoints.
+        hold_seconds: longest wait for a first output before an answer is begun.
+    """
+
+    def __init__(
+        self,
+        serving: Serving,
+        upstream: Upstream,
+        kept: Checkpoints,
+        *,
+        hold_seconds: float,
+        limits: RunLimits | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.parking: Parking[RunSession] = Parking()
+        self._serving = serving
+        self._upstream = upstream
+        self._kept = kept
+        self._limits = limits
+        self._hold_seconds = hold_seconds
+        self._clock = clock
+        self._unfamiliar = Unfamiliar()
+        self._begun: WeakKeyDictionary[RunSession, Begun] = WeakKeyDictionary()
+
+    def stop(self) -> None:
+        """Cancel what waits."""
+        self.parking.clear()
+
+    # --- plan --------------------------------------------------------------------------------
+
+    async def plan(self, exchange: Exchange, progress: Progress) -> Plan:
+        """
+        Raises:
+            ClientError: the request can't be served, by whichever account.
+        """
+        said = progress.said or _read(exchange, progress)
+        refused, progress.refused = progress.refused, None
+        if refused is not None and refused.spoiled:
+            await self._kept.spoiled(said.conversation.key, refused.generation)
+        if not progress.resumed:
+            progress.resumed = True
+            resumed = await self._resume(exchange, progress, said)
+            if resumed is not None:
+                return resumed
+        await self._bind(exchange, said)
+        account = await self._serving.account(exchange, progress)
+        if isinstance(account, ClientError):
+            return Refuse(account)
+        return await self._begin(exchange, progress, said, account)
+
+    # --- a run that waits --------------------------------------------------------------------
+
+    async def _resume(self, exchange: Exchange, progress: Progress, said: Said) -> Plan | None:
+        """Give results to the run that waits for them; None: there is none, or not any more."""
+        results = answers(said.history)
+        waiting = [result.call_id for result in results]
+        session = self.parking.claim(exchange.principal, waiting, _terms(exchange))
+        if session is None:
+            return None
+        begun = self._begun[session]
+        account = self._serving.may_go_on(session.owner.account)
+        if account is None:
+            session.abandon("its account serves no more")
+            return None
+        response = session.resume(results)
+        if response is None:
+            return None
+        progress.begin(account, begun)
+        exchange.summary["run"] = "continued"
+        return await self._given(exchange, progress, begun, response)
+
+    async def _bind(self, exchange: Exchange, said: Said) -> None:
+        """After a restart, the account that owns the conversation's state is asked first."""
+        affinity, now = self._serving.pool.affinity, self._clock()
+        if affinity.get(exchange.conversation, now) is not None:
+            return
+        kept = await self._kept.find(said.conversation.key)
+        if kept.checkpoint is not None:
+            owner, started = kept.checkpoint.account, kept.checkpoint.started
+            affinity.bind(exchange.conversation, owner, started, now)
+
+    # --- a new run ---------------------------------------------------------------------------
+
+    async def _begin(
+        self, exchange: Exchange, progress: Progress, said: Said, account: Account
+    ) -> Plan:
+        assert exchange.turn is not None
+        body, conversation = exchange.turn.body, said.conversation
+        self.parking.abandon(exchange.principal, conversation.key)
+        choice = choose(body, await self._upstream.models(account))
+        given = tools(body)
+        kept = await self._kept.find(conversation.key)
+        plan = plan_state(
+            kept.checkpoint,
+            account.handle,
+            said.history,
+            generation=kept.generation,
+            telling=Telling(window=choice.window, reserved=given.size // 4 + ROOM),
+        )
+        run_id = str(uuid.uuid4())
+        prepared = prepare(
+            plan,
+            given,
+            choice,
+            conversation_id=conversation.id(kept.generation),
+            run_id=run_id,
+            system=said.history.system,
+        )
+        self._tell(exchange, prepared, plan)
+        token = credential_of(account).access_token
+        begun = Begun(
+            prepared, token, kept.generation, self._clock(), with_state=plan.form is Form.CHECKPOINT
+        )
+        progress.begin(account, begun)
+        opening = self._upstream.opening(account, run_id)
+        hosts = await self._upstream.hosts(account)
+        try:
+            channel = await self._upstream.open(hosts, opening, lane=account.handle)
+        except (CursorError, OSError) as error:
+            progress.refused = self._refused(progress, begun, error, 0)
+            return self._tried(progress, hosts, opening)
+        machine = RunMachine(
+            prepared.blobs,
+            run_id=run_id,
+            tools=given.names,
+            request_context=prepared.request_context,
+            limits=self._limits,
+        )
+        owner = RunOwner(exchange.principal, conversation.key, account.handle, _terms(exchange))
+        session = RunSession(channel, machine, owner, parking=self.parking)
+        self._begun[session] = begun
+        response = session.start(prepared.message)
+        return await self._given(exchange, progress, begun, response, (hosts, opening))
+
+    def _tell(self, exchange: Exchange, prepared: Prepared, plan: StatePlan) -> None:
+        exchange.summary |= {"run": plan.form.value, "conversation_id": prepared.conversation_id}
+        if plan.dropped is not None:
+            exchange.summary["checkpoint"] = f"not used: {plan.dropped.value}"
+        for note in prepared.notes:
+            logger.info("exchange %s: %s", exchange.id, note)
+
+    # --- its response ------------------------------------------------------------------------
+
+    async def _given(
+        self,
+        exchange: Exchange,
+        progress: Progress,
+        begun: Begun,
+        response: RunResponse,
+        sent: tuple[Hosts, Opening] | None = None,
+    ) -> Generated | Tried:
+        """The response as a plan; its first output has come, or it has failed before that.
+
+        Raises:
+            ClientError: the whole answer of a caller who wants no stream has failed.
+        """
+        assert exchange.turn is not None
+        assert progress.account is not None
+        writer = ResponseWriter(
+            f"{exchange.id}/{len(exchange.attempts)}",
+            exchange.turn.model,
+            exchange.turn.body,
+            self._clock(),
+        )
+        events = ResponseEvents(response, writer, partial(self._ended, progress, begun))
+        feed = Feed(self._keeping(exchange, progress, begun, events))
+        try:
+            await feed.opened(self._hold_seconds)
+        except ClientError:
+            if progress.refused is None:
+                raise
+            return self._tried(progress, *(sent or (None, None)))
+        except BaseException:
+            await feed.aclose()
+            raise
+        return await answer(exchange, feed, progress.account.label)
+
+    def _ended(self, progress: Progress, begun: Begun, ending: Ending) -> ClientError | None:
+        """How the response ended; of a failure, what the client is told."""
+        account = progress.account
+        assert account is not None
+        if isinstance(ending, Failed):
+            progress.refused = self._refused(progress, begun, ending.error, ending.produced_tokens)
+            return progress.refused.verdict.error
+        if isinstance(ending, TurnEnded):
+            progress.ended = ending
+            if ending.late_error is not None:
+                late = self._refused(progress, begun, ending.late_error, 1).verdict
+                if isinstance(late, NextAccount):
+                    self._serving.cool(account, progress.model, late)
+        return None
+
+    async def _keeping(
+        self, exchange: Exchange, progress: Progress, begun: Begun, events: ResponseEvents
+    ) -> AsyncIterator[Json]:
+        """The events; the conversation's state is kept before the client sees the last one."""
+        try:
+            async for event in events:
+                if event.get("type") == "response.completed" and progress.ended is not None:
+                    await self._keep(exchange, progress, begun, event["response"]["output"])
+                yield event
+        finally:
+            await events.aclose()
+
+    async def _keep(
+        self, exchange: Exchange, progress: Progress, begun: Begun, output: Sequence[Json]
+    ) -> None:
+        said, ended, account = progress.said, progress.ended, progress.account
+        assert said is not None
+        assert account is not None
+        if ended is None or ended.checkpoint is None:
+            return
+        history = said.history
+        checkpoint = Checkpoint(
+            account.handle,
+            begun.generation,
+            ended.checkpoint,
+            begun.prepared.blobs,
+            cover(extended(history, output), history.system),
+            begun.started,
+        )
+        problem = await self._kept.keep(said.conversation.key, checkpoint)
+        if problem:
+            logger.info("exchange %s: the checkpoint is not kept: %s", exchange.id, problem)
+
+    # --- what went wrong ---------------------------------------------------------------------
+
+    def _refused(
+        self, progress: Progress, begun: Begun, error: CursorError | OSError, produced: int
+    ) -> Refused:
+        account = progress.account
+        assert account is not None
+        found = diagnose(
+            error,
+            prompt_share=begun.prepared.prompt_share,
+            produced_tokens=produced,
+            with_state=begun.with_state,
+            can_rotate=begun.generation == 0,
+        )
+        self._unfamiliar.log(error, found)
+        verdict = classify(
+            error,
+            prompt_share=begun.prepared.prompt_share,
+            produced_tokens=produced,
+            now=self._clock(),
+            model=progress.model,
+            retried=progress.asked[account.handle] > 1,
+            with_state=begun.with_state,
+            can_rotate=begun.generation == 0,
+        )
+        status = error.http_status or error.status if isinstance(error, ConnectError) else None
+        spoiled = found.kind is Kind.STATE
+        return Refused(
+            self._serving.ruled(verdict, final=not spoiled),
+            begun.generation,
+            status,
+            str(error),
+            spoiled=spoiled,
+        )
+
+    def _tried(
+        self, progress: Progress, hosts: Hosts | None = None, opening: Opening | None = None
+    ) -> Tried:
+        """The attempt for the record; without the token, which no record needs."""
+        refused, account = progress.refused, progress.account
+        assert refused is not None
+        assert account is not None
+        request = None
+        if hosts is not None and opening is not None and progress.begun is not None:
+            request = UpstreamRequest(
+                "POST",
+                hosts.agent.scheme,
+                hosts.agent.host,
+                hosts.agent.port,
+                hosts.agent.prefix + RUN,
+                hosts.agent.authority,
+                [
+                    (name.encode("latin-1"), value.encode("latin-1"))
+                    for name, value in opening.run
+                    if name.lower() != "authorization"
+                ],
+                progress.begun.prepared.message,
+            )
+        said = refused.said.encode("utf-8", "replace")
+        return Tried(account.label, refused.verdict, refused.status, request, said)
+
+
+def _read(exchange: Exchange, progress: Progress) -> Said:
+    """
+    Raises:
+        ClientError: it is not what this provider can serve.
+    """
+    assert exchange.turn is not None
+    headers = {
+        name.decode("latin-1").lower(): value.decode("utf-8", "replace")
+        for name, value in reversed(exchange.headers)
+    }
+    body = exchange.turn.body
+    conversation = resolve(exchange.principal, headers, body)
+    said = progress.said = Said(conversation, read(body))
+    progress.model = exchange.turn.model
+    exchange.conversation = conversation.session
+    exchange.summary["session"] = conversation.session
+    for note in said.history.notes:
+        logger.info("exchange %s: %s", exchange.id, note)
+    return said
+
+
+def _terms(exchange: Exchange) -> str:
+    """What a request must have in common with the one that began a run, to be answered by it."""
+    assert exchange.turn is not None
+    reasoning = exchange.turn.body.get("reasoning")
+    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    return f"{exchange.turn.model} {effort or ''}"
