@@ -71,7 +71,7 @@ class ResponseWriter:
         model: the name that the client used.
         body: the request; what a response repeats is taken from it.
         created: unix seconds.
-        custom: names of the tools that take a text instead of JSON; None: the request's own.
+        custom: names of the tools that take a text instead of JSON.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class ResponseWriter:
         model: str,
         body: Json,
         created: float,
-        custom: Collection[str] | None = None,
+        custom: Collection[str] = (),
     ) -> None:
         self._seed = seed
         self._number = 0
         self._open: TextItem | None = None
         self._output: list[Json] = []
-        self._custom = _custom(body) if custom is None else custom
+        self._custom = custom
         self._head: Json = {
             "id": f"resp_{digest(seed)}",
             "object": "response",
@@ -173,14 +173,6 @@ class ResponseWriter:
             "output": list(self._output),
             "usage": None if usage is None else usage_json(usage),
         }
-
-
-def _custom(body: Json) -> frozenset[str]:
-    return frozenset(
-        tool["name"]
-        for tool in body.get("tools") or ()
-        if isinstance(tool, dict) and tool.get("type") == "custom" and "name" in tool
-    )
 
 
 def usage_json(usage: Usage) -> Json:

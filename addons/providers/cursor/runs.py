@@ -246,6 +246,7 @@ class Runs:
             exchange.turn.model,
             exchange.turn.body,
             self._clock(),
+            begun.prepared.tools.custom,
         )
         events = ResponseEvents(response, writer, partial(self._ended, progress, begun))
         feed = Feed(self._keeping(exchange, progress, begun, events))

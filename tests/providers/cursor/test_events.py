@@ -147,11 +147,6 @@ def test_a_custom_tool_without_the_one_text_is_given_its_arguments() -> None:
     assert events[-1]["response"]["output"][0]["input"] == '{"diff":1}'
 
 
-def test_tools_may_be_known_from_elsewhere() -> None:
-    writer = ResponseWriter("x1", "cursor/m", {}, 17.9, {"patch"})
-    assert writer.write(PATCH)[0]["item"]["type"] == "custom_tool_call"
-
-
 def test_an_empty_turn_is_a_response_without_output() -> None:
     assert types(written([ThinkingDone(), TurnEnded(USAGE)])) == [
         "created",
@@ -284,7 +279,7 @@ def stream(
 
     given = Given(outputs)
     return (
-        ResponseEvents(given, ResponseWriter("x1", "cursor/m", BODY, 17.9), ended),
+        ResponseEvents(given, ResponseWriter("x1", "cursor/m", BODY, 17.9, {"patch"}), ended),
         endings,
         given,
     )
