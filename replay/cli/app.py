@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -137,6 +138,31 @@ def clients(
     from replay.cli.tables import show_clients
 
     show_clients(f"http://{host}:{port}", name)
+
+
+@app.command("setup")
+def set_up(
+    client: Annotated[
+        str, typer.Argument(help="One of them: opencode, claude-code, codex, openai-sdk.")
+    ],
+    write: Annotated[
+        bool, typer.Option("--write", help="Write them into the client's file, with a backup.")
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back what was written; later changes stay.")
+    ] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Another file than the client's own for your account."),
+    ] = None,
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="Address of floway; empty: of the one that runs.")
+    ] = "",
+) -> None:
+    """Print the settings that make a client use floway; write them, or take them back."""
+    from replay.cli.setup import setup
+
+    setup(client, address=url.rstrip("/"), write=write, undo=undo, file=file)
 
 
 @app.command()
