@@ -1,0 +1,205 @@
+"""Claude Code over the messages protocol, as a user sets it up."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.claude_code_cli import KEY, ClaudeCodeCli
+from tests.clients.conftest import StartFloway, find_client
+from tests.clients.evidence import (
+    RESPONSES,
+    ModelRequest,
+    cached_tokens,
+    gate_refusals,
+    header,
+    leaks,
+    model_requests,
+)
+from tests.floway_process import Floway
+
+pytestmark = pytest.mark.clients
+
+LITE = "gpt-6.1-sol"
+"""A model that takes tools and instructions inside its input; also the first of the list."""
+
+
+@pytest.fixture(scope="module")
+def floway(start_floway_module: StartFloway) -> Floway:
+    return start_floway_module()
+
+
+def claude_code(folder: Path, floway: Floway, **more: str) -> ClaudeCodeCli:
+    program = find_client("claude-code", "claude")
+    floway.sandbox.forget()
+    made = ClaudeCodeCli.make(program, folder, floway, **more)
+    (made.work / "notes.txt").write_text("the answer is 42\n")
+    return made
+
+
+def directive(name: str, **arguments: str) -> str:
+    return f"[[call {name} {json.dumps(arguments)}]]"
+
+
+def asked(floway: Floway) -> list[ModelRequest]:
+    """The model requests, all of which were accepted in the official form."""
+    entries = floway.sandbox.requests()
+    assert gate_refusals(entries) == []
+    assert leaks(entries, [KEY]) == []
+    found = model_requests(entries)
+    assert {request.status for request in found} == {200}
+    return found
+
+
+def is_begun_by(later: ModelRequest, earlier: ModelRequest) -> bool:
+    """Whether all that was said before is said again, word for word, and more after it."""
+    before = earlier.body["input"]
+    now: list[Any] = later.body["input"]
+    return len(now) > len(before) and now[: len(before)] == before
+
+
+@pytest.mark.parametrize("model", ["", "gpt-5.5", LITE])
+def test_a_conversation_with_tools(floway: Floway, model: str, tmp_path: Path) -> None:
+    """Under its own name for the model, and with each body shape."""
+    more = {"ANTHROPIC_MODEL": model} if model else {}
+    claude = claude_code(tmp_path, floway, **more)
+    first = claude.run("say hello")
+    assert first.code == 0, first
+    assert "say hello" in first.out, first
+
+    command = directive("Bash", command="echo sandbox-$((6*7))", description="prints")
+    second = claude.run("--continue", f"Run it. {command}", tools="Bash")
+    assert second.code == 0, second
+    assert "sandbox-42" in second.out, second
+
+    file = directive("Read", file_path=str(claude.work / "notes.txt"))
+    both = f"{command} {file}"
+    third = claude.run("--continue", f"Both at once. {both}", tools="Bash,Read")
+    assert third.code == 0, third
+    assert "the answer is 42" in third.out, third
+    assert "sandbox-42" in third.out, third
+
+    one_by_one = f"{file} [[then]] {command}"
+    last = claude.run("--continue", f"One by one. {one_by_one}", tools="Bash,Read")
+    assert last.code == 0, last
+
+    turns = asked(floway)
+    assert len(turns) == 1 + 2 + 2 + 3
+    assert {turn.body["model"] for turn in turns} == {model or LITE}
+    assert len({(turn.account, turn.session, turn.key) for turn in turns}) == 1
+    assert "sandbox-42" in turns[2].outputs()[-1]
+    assert len(turns[4].outputs()) == 3
+    for earlier, later in pairwise(turns):
+        assert is_begun_by(later, earlier)
+        assert cached_tokens(later) >= 1024
+    items = turns[-1].body["input"]
+    thoughts = [item for item in items if item["type"] == "reasoning"]
+    assert len(thoughts) == len(turns) - 1, "each answer's reasoning has come back"
+    assert all(item["encrypted_content"] for item in thoughts)
+    assert "x-anthropic-billing-header" not in json.dumps(turns[-1].body)
+
+
+def test_a_tool_that_fails_and_a_file_that_is_written(floway: Floway, tmp_path: Path) -> None:
+    claude = claude_code(tmp_path, floway)
+    missing = directive("Read", file_path=str(claude.work / "none.txt"))
+    made = directive("Write", file_path=str(claude.work / "made.txt"), content="wrïtten\n")
+    finished = claude.run(f"Go. {missing} {made}", tools="Read,Write")
+    assert finished.code == 0, finished
+    assert (claude.work / "made.txt").read_text() == "wrïtten\n"
+    outputs = asked(floway)[-1].outputs()
+    assert len(outputs) == 2
+    assert any("The tool failed:" in output for output in outputs)
+
+
+def test_what_it_tells_of_usage(floway: Floway, tmp_path: Path) -> None:
+    """Its numbers are the upstream's."""
+    claude = claude_code(tmp_path, floway)
+    finished = claude.run("--output-format", "json", "say hello")
+    assert finished.code == 0, finished
+    told = json.loads(finished.out)
+    assert (told["subtype"], told["is_error"]) == ("success", False)
+    [request] = asked(floway)
+    usage = request.usage
+    assert usage is not None
+    counts = told["usage"]
+    names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    assert sum(counts[name] for name in names) == usage["input_tokens"]
+    assert counts["output_tokens"] == usage["output_tokens"]
+
+
+def test_its_session_is_the_conversation(floway: Floway, tmp_path: Path) -> None:
+    """The same prompt in another session is another conversation; a resumed one is the same."""
+    claude = claude_code(tmp_path, floway)
+    one, two = (claude.run("--output-format", "json", "say hello") for _ in range(2))
+    sessions = [json.loads(finished.out)["session_id"] for finished in (one, two)]
+    again = claude.run("--resume", sessions[0], "--output-format", "json", "once more")
+    assert again.code == 0, again
+    first, second, resumed = asked(floway)
+    assert first.session != second.session
+    assert (resumed.session, resumed.account) == (first.session, first.account)
+    assert is_begun_by(resumed, first)
+    entries = floway.sandbox.requests(path=RESPONSES)
+    assert leaks(entries, sessions) == [], "its own words for the session stay here"
+    assert all(header(entry, "user-agent").startswith("codex") for entry in entries)
+
+
+def test_effort_is_what_its_user_chose(floway: Floway, tmp_path: Path) -> None:
+    claude = claude_code(tmp_path, floway, CLAUDE_CODE_EFFORT_LEVEL="low")
+    finished = claude.run("say hello")
+    assert finished.code == 0, finished
+    [request] = asked(floway)
+    assert request.body["reasoning"]["effort"] == "low"
+
+
+def test_a_name_that_means_another_model(start_floway: StartFloway, tmp_path: Path) -> None:
+    floway = start_floway(floway_model_aliases=["claude-*=gpt-5.4-mini"])
+    claude = claude_code(tmp_path, floway)
+    finished = claude.run("--model", "haiku", "say hello")
+    assert finished.code == 0, finished
+    assert {request.body["model"] for request in asked(floway)} == {"gpt-5.4-mini"}
+
+
+def test_a_model_that_nobody_has(floway: Floway, tmp_path: Path) -> None:
+    claude = claude_code(tmp_path, floway, ANTHROPIC_MODEL="gpt-nope")
+    finished = claude.run("say hello")
+    assert finished.code == 1, finished
+    assert "gpt-nope" in finished.out + finished.err, finished
+
+
+def test_an_account_that_is_used_up_is_not_noticed(
+    start_floway: StartFloway, tmp_path: Path
+) -> None:
+    floway = start_floway()
+    claude = claude_code(tmp_path, floway)
+    assert claude.run("say hello").code == 0
+    [first] = model_requests(floway.sandbox.requests())
+    used_up = {"preset": "usage_limit_reached", "resets_in_seconds": 600}
+    floway.sandbox.fault(used_up, times=None, path=RESPONSES, account=first.account)
+    command = directive("Bash", command="echo sandbox-$((6*7))", description="prints")
+    finished = claude.run("--continue", f"Run it. {command}", tools="Bash")
+    assert finished.code == 0, finished
+    assert "sandbox-42" in finished.out
+    entries = model_requests(floway.sandbox.requests())
+    accounts = [request.account for request in entries if request.status == 200]
+    assert len(accounts) == 3
+    assert accounts[0] == first.account
+    assert len(set(accounts[1:])) == 1
+    assert accounts[1] != first.account
+
+
+def test_all_accounts_are_used_up(start_floway: StartFloway, tmp_path: Path) -> None:
+    floway = start_floway()
+    claude = claude_code(tmp_path, floway)
+    used_up = {"preset": "usage_limit_reached", "resets_in_seconds": 600}
+    floway.sandbox.fault(used_up, times=None, path=RESPONSES)
+    finished = claude.run("say hello")
+    assert finished.code == 1, finished
+    told = finished.out + finished.err
+    assert all(account["label"] in told for account in floway.sandbox.accounts()), finished
+    assert "in 10 min" in told, finished
+    refused = [entry for entry in floway.sandbox.requests() if entry["status"] == 429]
+    assert len(refused) == len(floway.sandbox.accounts()), "it did not try again and again"
