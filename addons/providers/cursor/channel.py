@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from addons.providers.cursor import errors
@@ -64,9 +64,9 @@ class Opening:
     """
 
     request_id: str
-    run: Sequence[tuple[str, str]]
-    run_sse: Sequence[tuple[str, str]]
-    append: Sequence[tuple[str, str]]
+    run: Sequence[tuple[str, str]] = field(repr=False)  # they hold the account's token
+    run_sse: Sequence[tuple[str, str]] = field(repr=False)
+    append: Sequence[tuple[str, str]] = field(repr=False)
 
 
 class Run:

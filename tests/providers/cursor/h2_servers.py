@@ -51,6 +51,11 @@ class ServerStream:
         self._reader = FrameReader()
         self._news = asyncio.Event()
 
+    @property
+    def body(self) -> bytes:
+        """All that came of the request's body."""
+        return bytes(self.connection.server.bodies[self.number])
+
     async def message(self) -> bytes:
         """The client's next message."""
         while not self._messages:
@@ -80,7 +85,8 @@ class ServerStream:
             self.unread += cost
         else:
             self.connection.server.h2.acknowledge_received_data(cost, self.number)
-        self._messages += [each.payload for each in self._reader.feed(data)]
+        if self.headers.get(b"content-type") == b"application/connect+proto":
+            self._messages += [each.payload for each in self._reader.feed(data)]
         self._news.set()
 
     def over(self, code: int | None = None) -> None:
