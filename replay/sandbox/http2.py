@@ -48,16 +48,20 @@ class Http2Connection(Connection):
         )
         window = self.registry.window
         # Set, not updated: the first SETTINGS frame holds only values that are in force already.
+        # A window smaller than the default one cannot be: a client may have used that before it
+        # reads our SETTINGS (RFC 9113 §6.9.3).
         self._h2.local_settings = Settings(
             client=False,
             initial_values={
-                SettingCodes.INITIAL_WINDOW_SIZE: window,
+                SettingCodes.INITIAL_WINDOW_SIZE: max(window, DEFAULT_WINDOW),
                 SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
                 SettingCodes.MAX_HEADER_LIST_SIZE: 256 * 1024,
             },
         )
         self._h2.initiate_connection()
-        if window > DEFAULT_WINDOW:
+        if window < DEFAULT_WINDOW:
+            self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
+        elif window > DEFAULT_WINDOW:
             self._h2.increment_flow_control_window(window)
         self._streams: dict[int, Http2Stream] = {}
         self.flush()

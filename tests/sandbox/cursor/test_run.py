@@ -327,7 +327,7 @@ async def test_a_large_request_waits_for_the_window(
     keeper = Keeper()
     turn = await keeper.turn(run, f"[[text ok]] {'x' * size}")
     assert turn.text == "ok"
-    assert run.windows[0] == window
+    assert run.windows[-1] == window
 
 
 async def test_sending_past_the_window_is_an_error(

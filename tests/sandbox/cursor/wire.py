@@ -107,7 +107,8 @@ class Stream:
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(4 * 1024 * 1024)
         self.flush()
-        while not self.windows:  # what may be sent is known only with its SETTINGS
+        wanted = self.sandbox.config.window
+        while wanted not in self.windows:  # what may be sent is known only with its SETTINGS
             await self.step()
         self.id = self.h2.get_next_available_stream_id()
         pseudo = {":method": "POST", ":path": self.path, ":scheme": "https", ":authority": "x"}
