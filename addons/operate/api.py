@@ -6,7 +6,7 @@ Imported when the API is first asked for: the library costs half a second and 17
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from addons.errors import FlowayError
@@ -33,6 +34,8 @@ from addons.operate.models import (
     Health,
     Label,
     NewAccount,
+    NewKey,
+    NewSignIn,
     Problem,
     ProfileList,
     QuotaList,
@@ -47,6 +50,12 @@ from addons.operate.plane import Plane
 from addons.operate.token import FILE_NAME, Token
 
 logger = logging.getLogger(__name__)
+
+MAX_TOLD = 3
+"""Mistakes of one request that are told."""
+
+BODIES = frozenset({NewKey.__name__, NewSignIn.__name__})
+"""Forms among which a body can choose."""
 
 Name = Annotated[
     str, Path(min_length=1, max_length=200, description="An account's label, or PROVIDER:LABEL.")
@@ -72,7 +81,9 @@ def _app(plane: Plane) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.include_router(_router(plane), prefix=PREFIX)
+    router = _router(plane)
+    app.include_router(router)
+    app.state.routes = router.routes
 
     @app.get(METRICS_PATH, include_in_schema=False)
     async def metrics(request: Request) -> Response:
@@ -128,7 +139,7 @@ def _router(plane: Plane) -> APIRouter:
     bearer = HTTPBearer(
         auto_error=False, scheme_name="token", description=f"FLOWAY_HOME/{FILE_NAME}"
     )
-    router = APIRouter(dependencies=[Depends(bearer)], responses=_errors(*always))
+    router = APIRouter(prefix=PREFIX, dependencies=[Depends(bearer)], responses=_errors(*always))
     _accounts(router, plane)
     _sign_ins(router, plane)
     _limits(router, plane)
@@ -292,13 +303,14 @@ def _floway_error(_request: Request, error: Exception) -> Response:
 def _invalid(_request: Request, error: Exception) -> Response:
     """Names the member, and nothing of what was sent: it may be a secret."""
     assert isinstance(error, RequestValidationError)
-    problem = error.errors()[0]
-    place = ".".join(str(part) for part in problem["loc"][1:]) or str(problem["loc"][0])
-    return _told(
-        ControlError(
-            422, "invalid_request", f"{place}: {problem['msg']}", f"see {PREFIX}/openapi.json"
-        )
-    )
+    told = "; or ".join(dict.fromkeys(_place(each) for each in error.errors()[:MAX_TOLD]))
+    return _told(ControlError(422, "invalid_request", told, f"see {PREFIX}/openapi.json"))
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    """Where and what; without the names of forms, which a body may have several of."""
+    parts = [str(part) for part in problem["loc"] if str(part) not in BODIES]
+    return f"{'.'.join(parts[1:]) or parts[0]}: {problem['msg']}"
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -310,7 +322,19 @@ def _http_error(request: Request, error: Exception) -> Response:
         f"{request.method} {request.url.path[:200]!r}: {error.detail}",
         f"see {PREFIX}/openapi.json",
     )
-    return _told(told, dict(error.headers or {}))
+    more = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == 405:  # the library names the methods of one route of the path
+        more["allow"] = ", ".join(_methods(request))
+    return _told(told, more)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the path takes."""
+    found: set[str] = set()
+    for route in request.app.state.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -127,7 +127,7 @@ class Metrics:
 
     def reason(self, text: str) -> str:
         """A reason as a label: its first words, and only so many different ones."""
-        word = _REASON.sub(" ", text.partition(":")[0]).strip()[:60] or "unknown"
+        word = " ".join(_REASON.sub(" ", text.partition(":")[0]).split())[:60] or "unknown"
         if word in self._reasons:
             return word
         if len(self._reasons) >= MAX_REASONS:

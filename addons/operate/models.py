@@ -1,14 +1,14 @@
 """The forms of what the control API takes and answers. The command line's ``--json`` is the same.
 
-No member of any of them holds a secret; the only exceptions are those of :class:`NewAccount`,
-which come in and never go out.
+No member of any of them holds a secret; the only exceptions are those of :data:`NewAccount`, which
+come in and never go out.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
 UnixTime = Annotated[float, Field(description="Unix seconds.")]
 Label = Annotated[
@@ -102,15 +102,31 @@ class AddedAccount(Answered):
     )
 
 
-class NewAccount(Asked):
-    """A sign-in that exists: an API key, or the content of the official client's own file."""
-
+class _NewAccount(Asked):
     provider: str = Field(min_length=1, max_length=64)
     label: Label | Literal[""] = ""
-    api_key: SecretStr | None = Field(default=None, max_length=4096)
-    sign_in: dict[str, Any] | None = Field(
-        default=None, description="As `floway accounts export` writes it.", repr=False
+
+
+class NewKey(_NewAccount):
+    """An API key."""
+
+    api_key: SecretStr = Field(max_length=4096)
+
+
+class NewSignIn(_NewAccount):
+    """A sign-in that exists: the content of the official client's own file."""
+
+    sign_in: dict[str, Any] = Field(
+        description="As `floway accounts export` writes it.", repr=False
     )
+
+
+type NewAccount = NewKey | NewSignIn
+
+
+def _whole(value: object) -> object:
+    """In JSON, 3.0 is an integer too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class AccountChange(Asked):
@@ -119,7 +135,7 @@ class AccountChange(Asked):
     label: Label | None = None
     enabled: bool | None = None
     weight: float | None = Field(default=None, gt=0, le=1000, allow_inf_nan=False)
-    priority: int | None = Field(default=None, ge=-1000, le=1000)
+    priority: Annotated[int, Field(ge=-1000, le=1000), BeforeValidator(_whole)] | None = None
 
 
 class Unpinned(Answered):

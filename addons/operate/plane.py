@@ -15,7 +15,6 @@ from addons.front.routes import Route
 from addons.operate import conversations
 from addons.operate.contract import Operated
 from addons.operate.desk import Desk
-from addons.operate.errors import ControlError
 from addons.operate.exposition import Exposed, Exposition
 from addons.operate.models import (
     AccountChange,
@@ -24,6 +23,7 @@ from addons.operate.models import (
     AddedAccount,
     Health,
     NewAccount,
+    NewSignIn,
     ProfileList,
     ProfileView,
     QuotaList,
@@ -86,17 +86,12 @@ class Plane:
     async def add(self, asked: NewAccount) -> AddedAccount:
         """
         Raises:
-            ControlError: not exactly one of the two, or no such provider.
+            ControlError: there is no such provider.
             AccountError: it can't be used, or the label is taken.
         """
         authority = self.desk.authority(asked.provider)
-        if (asked.api_key is None) == (asked.sign_in is None):
-            raise ControlError(
-                422, "invalid_request", "api_key, sign_in: exactly one must be given"
-            )
-        if asked.sign_in is not None:
+        if isinstance(asked, NewSignIn):
             return await self.desk.keep(asked.provider, asked.label, asked.sign_in, imported=True)
-        assert asked.api_key is not None
         secret = authority.with_key(asked.api_key.get_secret_value())
         return await self.desk.keep(asked.provider, asked.label, secret)
 

@@ -83,9 +83,10 @@ def control_table() -> str:
                 each["name"] for each in operation.get("parameters", ()) if each["in"] != "path"
             ]
             if "requestBody" in operation:
-                form = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-                names += forms[form.rpartition("/")[2]]["properties"]
-            members = ", ".join(f"`{name}`" for name in names)
+                form = operation["requestBody"]["content"]["application/json"]["schema"]
+                for each in form.get("anyOf", [form]):
+                    names += forms[each["$ref"].rpartition("/")[2]]["properties"]
+            members = ", ".join(f"`{name}`" for name in dict.fromkeys(names))
             what = _cell(operation["description"])
             rows.append(f"| `{method.upper()} {path.removeprefix(PREFIX)}` | {members} | {what} |")
     return "\n".join(rows)
