@@ -54,8 +54,6 @@ from addons.providers.cursor.usage_counts import UsageCounts
 
 NEVER = float("inf")
 
-type _Deadline = tuple[float, Callable[[float], list[Output]]]
-
 
 class Phase(Enum):
     """Where a run is."""
@@ -273,14 +271,11 @@ class RunMachine:
                 return [ThinkingDone()]
             case "token_delta":
                 self._counts.delta(update.token_delta.tokens)
-            case "tool_call_started":
-                started = update.tool_call_started
-                if started.tool_call.HasField("mcp_tool_call"):
-                    self._calls.announce(started.call_id)
-            case "partial_tool_call":
-                partial = update.partial_tool_call
-                if partial.tool_call.HasField("mcp_tool_call"):
-                    self._calls.announce(partial.call_id)
+            case "tool_call_started" | "partial_tool_call":
+                started = word == "tool_call_started"
+                shown = update.tool_call_started if started else update.partial_tool_call
+                if shown.tool_call.HasField("mcp_tool_call"):
+                    self._calls.announce(shown.call_id)
             case "tool_call_completed":
                 self._calls.settle(update.tool_call_completed.call_id)
             case "step_completed":
@@ -324,6 +319,7 @@ class RunMachine:
         call = self._calls.open(request, name)
         if call is None:
             return []
+        self._counts.text(len(call.name) + len(call.arguments))
         self._visible = True
         self._settled = False
         self._next_exec_heartbeat = min(
@@ -340,7 +336,7 @@ class RunMachine:
 
     # --- time --------------------------------------------------------------------------------
 
-    def _deadline(self) -> _Deadline:
+    def _deadline(self) -> tuple[float, Callable[[float], list[Output]]]:
         """What happens next if nothing comes, and when."""
         limits = self._limits
         match self.phase:
@@ -393,5 +389,10 @@ class RunMachine:
         return [*out, TurnEnded(usage, None if broken else self._checkpoint, late_error)]
 
     def _fail(self, error: CursorError) -> list[Output]:
+        given = self.phase is Phase.RUNNING and self._calls.unshown
         self.phase = Phase.OVER
-        return [Failed(error, self._counts.produced)]
+        if given:
+            # The calls are whole: the client can go on with them, on another run.
+            usage = self._counts.so_far(blob_bytes=self._requests.sent)
+            return [AwaitTools(usage, error)]
+        return [Failed(error, self._counts.untold)]

@@ -102,9 +102,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class AwaitTools:
-    """The response ends here: the model waits for the results of the calls before this."""
+    """The response ends here: the model waits for the results of the calls before this.
+
+    Attributes:
+        late_error: the run broke off when the calls were given already. They are the model's all
+            the same; what comes of them is for another run, and the error for the account.
+    """
 
     usage: Usage
+    late_error: CursorError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,8 @@ class Failed:
     """The response and the run end here, badly.
 
     Attributes:
-        produced_tokens: what the server had counted or sent of an answer until then; 0: nothing.
+        produced_tokens: what the server had counted or sent of this response until then; 0:
+            nothing, so that the same may be asked again.
     """
 
     error: CursorError

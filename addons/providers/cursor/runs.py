@@ -66,8 +66,8 @@ class Upstream(Protocol):
     async def hosts(self, account: Account) -> Hosts:
         """Where the account's requests go."""
 
-    def opening(self, account: Account, run_id: str) -> Opening:
-        """The headers of a run."""
+    def opening(self, account: Account, run_id: str, *, tools: bool) -> Opening:
+        """The headers of a run. ``tools``: there are some that the model may call."""
 
     async def open(self, hosts: Hosts, opening: Opening, *, lane: str) -> Channel:
         """
@@ -197,7 +197,7 @@ class Runs:
             prepared, token, kept.generation, self._clock(), with_state=plan.form is Form.CHECKPOINT
         )
         progress.begin(account, begun)
-        opening = self._upstream.opening(account, run_id)
+        opening = self._upstream.opening(account, run_id, tools=bool(given.names))
         hosts = await self._upstream.hosts(account)
         try:
             channel = await self._upstream.open(hosts, opening, lane=account.handle)
@@ -270,10 +270,10 @@ class Runs:
             return progress.refused.verdict.error
         if isinstance(ending, TurnEnded):
             progress.ended = ending
-            if ending.late_error is not None:
-                late = self._refused(progress, begun, ending.late_error, 1).verdict
-                if isinstance(late, NextAccount):
-                    self._serving.cool(account, progress.model, late)
+        if ending.late_error is not None:
+            late = self._refused(progress, begun, ending.late_error, 1).verdict
+            if isinstance(late, NextAccount):
+                self._serving.cool(account, progress.model, late)
         return None
 
     async def _keeping(

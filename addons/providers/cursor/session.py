@@ -117,7 +117,7 @@ class RunSession:
     def abandon(self, reason: str) -> None:
         """Cancel the run. What was begun ends in the background; see :meth:`ended`."""
         if not self._machine.over:
-            logger.debug("run of conversation %s cancelled: %s", self.owner.conversation, reason)
+            logger.debug("run of conversation %.12s cancelled: %s", self.owner.conversation, reason)
             if self._current is not None and not self._current.finished:
                 self._buffer.push(Failed(RunCancelled(reason)))
         self._apply(self._machine.cancel(self._loop.time()))
@@ -210,7 +210,7 @@ class RunSession:
                 self._all_sent.clear()
                 self._to_send.set()
             elif isinstance(output, Note):
-                logger.info("run of conversation %s: %s", self.owner.conversation, output.text)
+                logger.info("run of conversation %.12s: %s", self.owner.conversation, output.text)
             else:
                 self._buffer.push(output)
         if self._machine.over:

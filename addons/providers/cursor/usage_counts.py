@@ -40,12 +40,17 @@ class UsageCounts:
         """Tokens of the whole run so far, counted by the server or else estimated."""
         return max(self._deltas, _tokens(self._characters))
 
+    @property
+    def untold(self) -> int:
+        """Those of the response that is under way."""
+        return max(0, self.produced - self._told)
+
     def delta(self, tokens: int) -> None:
         """The server counted this many more tokens of output."""
         self._deltas += max(0, tokens)
 
     def text(self, characters: int) -> None:
-        """So many characters of output came."""
+        """So many characters of output came: text, thoughts, calls."""
         self._characters += characters
 
     def result(self, size: int) -> None:
@@ -67,7 +72,7 @@ class UsageCounts:
         Args:
             blob_bytes: of the blobs that the server has asked for in this run.
         """
-        output = max(0, self.produced - self._told)
+        output = self.untold
         self._told += output
         if self._context > output:
             prompt = self._context - output

@@ -7,6 +7,7 @@ from addons.providers.cursor.blobs import BlobLimits, BlobMap
 from addons.providers.cursor.errors import (
     BrokenStream,
     ConnectError,
+    CursorError,
     Cut,
     FirstFrameTimeout,
     Goaway,
@@ -497,6 +498,27 @@ def test_an_exec_may_be_closed_after_its_result() -> None:
     result, closing = said(run.answer([ToolResult(call_id, ("x",))], 3.0))
     assert result.exec_client_message.id == 5
     assert closing.exec_client_control_message.stream_close.id == 5
+
+
+@pytest.mark.parametrize("error", [None, ConnectError("resource_exhausted"), StreamReset(2)])
+def test_calls_that_were_given_are_good_when_the_run_breaks_off(error: CursorError | None) -> None:
+    run = machine()
+    feed(run, server.call(1))
+    (end,) = run.ended(error, 1.01)
+    assert isinstance(end, AwaitTools)
+    assert end.late_error is error or isinstance(end.late_error, Cut)
+    assert run.over
+    assert run.waiting_for == frozenset()
+
+
+def test_a_failure_counts_what_its_own_response_has_produced() -> None:
+    run = machine()
+    parked(run, server.tokens(50), server.call(1))
+    (call_id,) = run.waiting_for
+    run.answer([ToolResult(call_id, ("x",))], 5.0)
+    (failed,) = run.ended(StreamReset(2), 6.0)
+    assert isinstance(failed, Failed)
+    assert failed.produced_tokens == 0
 
 
 # --- time ----------------------------------------------------------------------------------------

@@ -297,7 +297,12 @@ class Runs(RuleBasedStateMachine):
     @invariant()
     def there_is_one_end_and_nothing_after_it(self) -> None:
         for run in self.all:
-            ends = [o for o in run.outputs if isinstance(o, TurnEnded | Failed)]
+            ends = [
+                o
+                for o in run.outputs
+                if isinstance(o, TurnEnded | Failed)
+                or (isinstance(o, AwaitTools) and o.late_error is not None)
+            ]
             if run.machine.over:
                 assert len(ends) == (0 if run.cancelled else 1)
                 assert run.cancelled or run.outputs[-1] is ends[0]

@@ -74,8 +74,8 @@ async def test_a_run_over_two_requests() -> None:
         text, end = await collected(response)
         assert text == Text("It is long.")
         assert isinstance(end, TurnEnded)
-        # 10 in all, of which 3 were told with the first response.
-        assert end.usage == Usage(9, 7, estimated=True)
+        # 10 in all, of which 7 (28 characters) were told with the first response.
+        assert end.usage == Usage(9, 3, estimated=True)
         await session.ended()
         assert not peer.violations
 
