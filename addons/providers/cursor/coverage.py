@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from addons.providers.cursor.history import Assistant, Block, Call, Results, User
 from addons.providers.cursor.run_outputs import Part
@@ -58,41 +57,42 @@ def remainder(covered: Cover, blocks: Sequence[Block]) -> tuple[Block, ...] | No
 def _digest(blocks: Sequence[Block]) -> str:
     sha = hashlib.sha256()
     for block in blocks:
-        raw = json.dumps(_canonical(block), sort_keys=True, separators=(",", ":")).encode()
-        sha.update(len(raw).to_bytes(8, "big"))
-        sha.update(raw)
+        for piece in _pieces(block):
+            raw = piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
+            sha.update(len(raw).to_bytes(8, "big"))
+            sha.update(raw)
     return sha.hexdigest()
 
 
-def _canonical(block: Block) -> Any:
+def _pieces(block: Block) -> Iterator[str | bytes]:
+    """What a block says, in a form that does not depend on how it was written."""
     match block:
         case User():
-            return ["user", *_parts(block.parts)]
+            yield "user"
+            yield from _parts(block.parts)
         case Assistant():
-            said = "".join(step for step in block.steps if isinstance(step, str))
-            calls = [_call(step) for step in block.steps if isinstance(step, Call)]
-            return ["assistant", "".join(said.split()), *calls]
+            yield "assistant"
+            yield "".join("".join(step.split()) for step in block.steps if isinstance(step, str))
+            for step in block.steps:
+                if isinstance(step, Call):
+                    yield from ("call", step.call_id, step.name, _written(step.arguments))
         case Results():
-            return [
-                ["result", result.call_id, result.is_error, *_parts(result.parts)]
-                for result in block.results
-            ]
+            for result in block.results:
+                yield from ("error" if result.is_error else "result", result.call_id)
+                yield from _parts(result.parts)
 
 
-def _call(call: Call) -> Any:
-    return [call.call_id, call.name, json.loads(call.arguments)]
+def _written(arguments: str) -> str:
+    return json.dumps(json.loads(arguments), sort_keys=True, separators=(",", ":"))
 
 
-def _parts(parts: Sequence[Part]) -> Iterator[str]:
+def _parts(parts: Sequence[Part]) -> Iterator[str | bytes]:
     """Texts that follow each other are one, however a client cuts them."""
     texts: list[str] = []
     for part in parts:
         if isinstance(part, str):
             texts.append(part)
             continue
-        if texts:
-            yield "text:" + "\n".join(texts)
-            texts = []
-        yield f"image:{hashlib.sha256(part.data).hexdigest()}"
-    if texts:
-        yield "text:" + "\n".join(texts)
+        yield from ("text", "\n".join(texts), "image", hashlib.sha256(part.data).digest())
+        texts = []
+    yield from ("text", "\n".join(texts))

@@ -146,9 +146,11 @@ def plan_state(
     dropped: Dropped | None = None
     if checkpoint is not None:
         dropped = _why_not(checkpoint, account, history, generation, telling)
-        rest = remainder(checkpoint.covered, history.blocks)
-        if dropped is None and rest is not None:
-            return _continued(checkpoint, history, rest, telling)
+        if dropped is None:
+            rest = remainder(checkpoint.covered, history.blocks)
+            if rest is not None:
+                return _continued(checkpoint, history, rest, telling)
+            dropped = Dropped.CHANGED
     try:
         return _anew(history, dropped, telling)
     except BlobsFull as error:
@@ -163,6 +165,7 @@ def plan_state(
 def _why_not(
     checkpoint: Checkpoint, account: str, history: History, generation: int, telling: Telling
 ) -> Dropped | None:
+    """What is wrong with a checkpoint whatever was said."""
     if checkpoint.account != account:
         return Dropped.FOREIGN
     if checkpoint.generation != generation:
@@ -170,8 +173,6 @@ def _why_not(
     in_state = telling.system is not SystemPlace.RULE
     if in_state and checkpoint.covered.system != system_digest(history.system):
         return Dropped.SYSTEM
-    if remainder(checkpoint.covered, history.blocks) is None:
-        return Dropped.CHANGED
     return None
 
 

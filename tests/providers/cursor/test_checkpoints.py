@@ -199,6 +199,7 @@ async def test_a_spoiled_id_is_replaced_once_whoever_finds_out() -> None:
     assert await one.find(KEY) == await two.find(KEY) == Kept(1)
     assert await parts(store) == set()
     assert await one.spoiled(KEY, 1) == 2
+    assert await two.spoiled(KEY, 0) == 2  # found out late
     assert (await Checkpoints(store, clock).find(KEY)).generation == 2
 
 
