@@ -5,39 +5,41 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import httpx
-
 from addons.accounts.model import Account
 from addons.errors import ClientError
-from addons.providers.cursor import http_clients
-from addons.providers.cursor.answer import refusal
-from addons.providers.cursor.bidi import metadata
 from addons.providers.cursor.channel import Channel, Channels, Opening
+from addons.providers.cursor.client_identity import ClientIdentity
 from addons.providers.cursor.connections import Connections
 from addons.providers.cursor.credentials import PROVIDER
+from addons.providers.cursor.discovery import Discovery, Policy
 from addons.providers.cursor.endpoint import BACKEND, Endpoint, Hosts
 from addons.providers.cursor.errors import CursorError
 from addons.providers.cursor.http_clients import HttpClients
 from addons.providers.cursor.models import MalformedModels, Model, ModelList, united
+from addons.providers.cursor.proto.agent_pb2 import GetUsableModelsResponse
+from addons.providers.cursor.proto.aiserver_pb2 import (
+    AvailableModelsRequest,
+    AvailableModelsResponse,
+)
 from addons.providers.cursor.roster import credential_of
+from addons.providers.cursor.unary import AVAILABLE_MODELS, USABLE_MODELS, Unary
 from addons.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-USABLE: Final = "/agent.v1.AgentService/GetUsableModels"
-AVAILABLE: Final = "/aiserver.v1.AiService/AvailableModels"
-TIMEOUT: Final = httpx.Timeout(8.0)
-"""For a unary call (cursor-protocol.md §1.3)."""
+GIVEN_TOOLS: Final = "mcp_tool_call"
+"""Floway gives tools; Cursor's own ones would only be refused (cursor-protocol.md §1.2)."""
 
 
 class CursorUpstream:
     """One per provider; implements :class:`.runs.Upstream`.
 
     Args:
-        url: of the backend; "": the real one, or what the settings name.
+        url: of the sandbox, in place of what the settings name; "": none.
         ca_file: to trust besides the usual ones.
     """
 
@@ -50,12 +52,14 @@ class CursorUpstream:
         clock: Callable[[], float] = time.time,
     ) -> None:
         backend = Endpoint.parse(url or settings.upstreams.get(PROVIDER) or BACKEND)
-        agent = settings.agent_upstreams.get(PROVIDER)
-        self._hosts = Hosts(backend, Endpoint.parse(agent) if agent and not url else backend)
+        agent = "" if url else settings.agent_upstreams.get(PROVIDER, "")
+        self._policy = Policy(backend, Endpoint.parse(agent) if agent else None)
+        self._identity = ClientIdentity(client_version=settings.client_versions.get(PROVIDER, ""))
         self._clients = HttpClients(ca_file=ca_file)
         self._connections = Connections(ca_file=ca_file)
         self._channels = Channels(self._connections, self._clients)
-        self._version = settings.client_versions.get(PROVIDER, "")
+        self._unary = Unary(self._clients)
+        self._discovery = Discovery(self._unary, clock=clock)
         self._clock = clock
         self._lists: dict[str, ModelList] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -67,36 +71,29 @@ class CursorUpstream:
     # --- runs --------------------------------------------------------------------------------
 
     async def hosts(self, account: Account) -> Hosts:
-        return self._hosts
+        """Where the account's requests go."""
+        return await self._discovery.hosts(
+            self._policy,
+            account.handle,
+            lambda: self._identity.config(access_token=credential_of(account).access_token),
+        )
 
     @property
     def own_hosts(self) -> Hosts:
         """Where calls go that belong to no account."""
-        return self._hosts
+        policy = self._policy
+        return Hosts(policy.backend, policy.agent or policy.backend, policy.way)
 
-    def opening(self, account: Account, run_id: str) -> Opening:
-        shown = self._shown(account)
-        common = [*shown, ("x-request-id", run_id), ("x-original-request-id", run_id)]
-        stream = ("content-type", "application/connect+proto")
-        return Opening(
-            run_id,
-            [*common, stream, ("connect-accept-encoding", "gzip")],
-            [*common, stream, ("x-cursor-streaming", "true")],
-            [*common, ("content-type", "application/proto")],
+    def opening(self, account: Account, run_id: str, *, tools: bool) -> Opening:
+        """The headers of a run. ``tools``: there are some that the model may call."""
+        return self._identity.opening(
+            access_token=credential_of(account).access_token,
+            request_id=run_id,
+            allowed_tools=GIVEN_TOOLS if tools else "",
         )
 
     async def open(self, hosts: Hosts, opening: Opening, *, lane: str) -> Channel:
         return await self._channels.open(hosts, opening, lane=lane)
-
-    def _shown(self, account: Account) -> list[tuple[str, str]]:
-        return [
-            ("authorization", f"Bearer {credential_of(account).access_token}"),
-            ("connect-protocol-version", "1"),
-            ("user-agent", "connect-es/1.6.1"),
-            ("x-cursor-client-type", "sdk"),
-            ("x-cursor-client-version", self._version or "sdk-python-1.1.0"),
-            ("x-ghost-mode", "true"),
-        ]
 
     # --- models ------------------------------------------------------------------------------
 
@@ -126,9 +123,7 @@ class CursorUpstream:
         return found
 
     async def _fetched(self, account: Account, known: ModelList) -> ModelList:
-        usable, available = await asyncio.gather(
-            self._answered(account, USABLE), self._answered(account, AVAILABLE)
-        )
+        usable, available = await asyncio.gather(self._usable(account), self._available(account))
         try:
             if usable is not None or available is not None:
                 return known.fetched(usable, available, self._clock())
@@ -136,25 +131,37 @@ class CursorUpstream:
             logger.warning("account %s: %s", account.label, error)
         return known.failed(self._clock())
 
-    async def _answered(self, account: Account, path: str) -> bytes | None:
-        """The answer to a call; None, and a line in the log, where there is none."""
+    async def _usable(self, account: Account) -> bytes | None:
+        """Which models there are; None, and a line in the log, where there is no answer."""
         try:
-            return await self._unary(account, path)
+            found = await self._unary.call(
+                self._policy.backend,
+                USABLE_MODELS,
+                GetUsableModelsResponse,
+                headers=self._headers(account),
+                lane=account.handle,
+            )
         except CursorError as error:
-            logger.warning("account %s: %s: %s", account.label, path.rpartition("/")[2], error)
+            logger.warning("account %s: its models are not known: %s", account.label, error)
             return None
+        return found.SerializeToString()
 
-    async def _unary(self, account: Account, path: str) -> bytes:
-        """
-        Raises:
-            CursorError: no answer, or an error.
-        """
-        headers = [*self._shown(account), ("content-type", "application/proto")]
-        request = http_clients.request(self._hosts.backend, path, headers, b"", TIMEOUT)
+    async def _available(self, account: Account) -> bytes | None:
+        """How large they are, and what they can be set to; likewise."""
         try:
-            answer = await self._clients.client(account.handle).send(request)
-        except httpx.HTTPError as error:
-            raise http_clients.translated(error, TIMEOUT) from None
-        if answer.status_code != 200:
-            raise refusal(answer.status_code, answer.content, metadata(answer))
-        return answer.content
+            found = await self._unary.call(
+                self._policy.backend,
+                AVAILABLE_MODELS,
+                AvailableModelsResponse,
+                headers=self._headers(account),
+                lane=account.handle,
+                message=AvailableModelsRequest(use_model_parameters=True),
+            )
+        except CursorError as error:
+            logger.warning("account %s: the models' sizes are not known: %s", account.label, error)
+            return None
+        return found.SerializeToString()
+
+    def _headers(self, account: Account) -> list[tuple[str, str]]:
+        token = credential_of(account).access_token
+        return self._identity.unary(access_token=token, request_id=str(uuid.uuid4()))
