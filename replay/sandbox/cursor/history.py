@@ -150,8 +150,20 @@ def tool_message(call: mcp_pb2.McpArgs, result: mcp_pb2.McpResult) -> Json:
 
 
 def arguments(call: mcp_pb2.McpArgs) -> Json:
-    found: Json = MessageToDict(call).get("args", {})
-    return found
+    """The arguments of a call; numbers are doubles on the wire, and whole ones are whole again."""
+    return {name: _whole(value) for name, value in MessageToDict(call).get("args", {}).items()}
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _whole(member) for name, member in value.items()}
+        case list():
+            return [_whole(member) for member in value]
+        case _:
+            return value
 
 
 def outcome(result: mcp_pb2.McpResult) -> str:

@@ -36,7 +36,7 @@ async def run(services: Services, call: Call, stream: Duplex, account: CursorAcc
     reader = FrameReader(services.config.max_body)
     reader.encoding = call.request.header("connect-content-encoding") or ""
     start(call, stream)
-    await _serve(services, call, StreamChannel(stream, reader), account)
+    await serve(services, call, StreamChannel(stream, reader), account)
 
 
 async def run_sse(services: Services, call: Call, reply: Reply, account: CursorAccount) -> None:
@@ -50,7 +50,7 @@ async def run_sse(services: Services, call: Call, reply: Reply, account: CursorA
         await end(call, reply, failed)
         return
     try:
-        await _serve(services, call, AppendedChannel(reply, appended), account)
+        await serve(services, call, AppendedChannel(reply, appended), account)
     finally:
         side.forget(request_id)
 
@@ -104,7 +104,7 @@ def _request_id(body: bytes) -> str:
     raise RunFailed(FAILURES["parse_error"])
 
 
-async def _serve(services: Services, call: Call, channel: Channel, account: CursorAccount) -> None:
+async def serve(services: Services, call: Call, channel: Channel, account: CursorAccount) -> None:
     """A run, however it is carried."""
     entry = call.entry
 
