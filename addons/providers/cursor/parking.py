@@ -6,7 +6,7 @@ and unique. They count for the principal only that was given them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,7 +51,7 @@ class Parking[R: Parkable]:
         each: runs of one principal, so that one can't take the room of all.
     """
 
-    def __init__(self, limit: int = 256, each: int = 64) -> None:
+    def __init__(self, limit: int = 512, each: int = 256) -> None:
         self._limit = limit
         self._each = each
         self._runs: dict[int, tuple[R, frozenset[str]]] = {}  # by identity, oldest first
@@ -102,20 +102,16 @@ class Parking[R: Parkable]:
 
     def abandon(self, principal: str, conversation: str) -> int:
         """Cancel a conversation's runs: it went on without them. The number of them."""
-        return self._abandon_where(
-            lambda owner: owner.principal == principal and owner.conversation == conversation,
-            "the conversation went on without it",
-        )
-
-    def abandon_account(self, account: str) -> int:
-        """Cancel an account's runs: it serves no more. The number of them."""
-        return self._abandon_where(
-            lambda owner: owner.account == account, "its account serves no more"
-        )
+        mine = [
+            run
+            for run, _ in self._runs.values()
+            if (run.owner.principal, run.owner.conversation) == (principal, conversation)
+        ]
+        return self._cancel(mine, "the conversation went on without it")
 
     def clear(self) -> int:
         """Cancel all. The number of them."""
-        return self._abandon_where(lambda _: True, "the proxy stops")
+        return self._cancel([run for run, _ in self._runs.values()], "the proxy stops")
 
     def _make_room(self, own: list[R]) -> None:
         oldest = [run for run, _ in self._runs.values()]
@@ -123,12 +119,9 @@ class Parking[R: Parkable]:
         surplus += [run for run in oldest if run not in surplus][
             : max(0, len(oldest) - len(surplus) - self._limit + 1)
         ]
-        for run in surplus:
-            self.forget(run)
-            run.abandon("too many runs wait for results")
+        self._cancel(surplus, "too many runs wait for results")
 
-    def _abandon_where(self, concerned: Callable[[RunOwner], bool], reason: str) -> int:
-        runs = [run for run, _ in self._runs.values() if concerned(run.owner)]
+    def _cancel(self, runs: list[R], reason: str) -> int:
         for run in runs:
             self.forget(run)
             run.abandon(reason)

@@ -278,11 +278,6 @@ class RunResponse:
         self.finished = isinstance(output, AwaitTools | TurnEnded | Failed)
         return output
 
-    async def first(self) -> ResponseOutput:
-        """Wait for the first output, which stays: until then another account may be asked."""
-        await self._session._buffer.arrived.wait()
-        return self._session._buffer.first()
-
     async def aclose(self) -> None:
         """The client reads no more; a response that has not ended is cancelled with its run."""
         if not self.finished:

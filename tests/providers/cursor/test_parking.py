@@ -19,8 +19,8 @@ class Run:
         self.waiting_for = frozenset()
 
 
-def run(*ids: str, principal: str = "p", conversation: str = "c", account: str = "a") -> Run:
-    return Run(RunOwner(principal, conversation, account, "model"), frozenset(ids))
+def run(*ids: str, principal: str = "p", conversation: str = "c") -> Run:
+    return Run(RunOwner(principal, conversation, "account", "model"), frozenset(ids))
 
 
 def parking(*runs: Run, limit: int = 10, each: int = 10) -> Parking[Run]:
@@ -92,20 +92,15 @@ def test_one_principal_can_t_take_the_room_of_all() -> None:
     assert len(lot) == 3
 
 
-def test_runs_of_a_conversation_or_an_account_are_ended() -> None:
-    mine, later, theirs, elsewhere = (
-        run("1"),
-        run("2", conversation="d"),
-        run("3", principal="q"),
-        run("4", principal="q", account="b", conversation="e"),
-    )
-    lot = parking(mine, later, theirs, elsewhere)
+def test_runs_of_a_conversation_are_ended_when_it_goes_on_without_them() -> None:
+    mine, later, theirs = run("1"), run("2", conversation="d"), run("3", principal="q")
+    lot = parking(mine, later, theirs)
     assert lot.abandon("p", "c") == 1
-    assert (bool(mine.abandoned), bool(theirs.abandoned)) == (True, False)
-    assert lot.abandon_account("a") == 2
-    assert not elsewhere.abandoned
-    assert lot.clear() == 1
+    assert [bool(each.abandoned) for each in (mine, later, theirs)] == [True, False, False]
+    assert lot.clear() == 2
     assert len(lot) == 0
+    assert later.abandoned
+    assert theirs.abandoned
 
 
 def test_forgetting_a_stranger_does_nothing() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from addons.providers.cursor import run_messages
 from addons.providers.cursor.blobs import BlobLimits, BlobMap
@@ -15,7 +17,11 @@ from addons.providers.cursor.errors import (
     StreamReset,
     StuckExec,
 )
-from addons.providers.cursor.proto.agent_pb2 import AgentServerMessage, InteractionQuery
+from addons.providers.cursor.proto.agent_pb2 import (
+    AgentClientMessage,
+    AgentServerMessage,
+    InteractionQuery,
+)
 from addons.providers.cursor.proto.exec_pb2 import (
     ExecServerMessage,
     PathArgs,
@@ -46,6 +52,18 @@ from tests.providers.cursor.server_messages import kinds, said
 
 LIMITS = RunLimits()
 REQUEST = b"\x0a\x00"
+MESSAGES = [
+    server.text("text"),
+    server.thinking("thought"),
+    server.call(1, args={"path": "a", "lines": [1, {"x": None}]}, call_id="t1"),
+    server.get_blob(2, b"b" * 32),
+    server.set_blob(3, b"b" * 32, b"content"),
+    server.execute(ExecServerMessage(id=4, read_args=PathArgs(path="/p"))),
+    server.announced("t1"),
+    server.abort(1),
+    server.checkpoint(server.state(7)),
+    server.turn_ended(input_tokens=5, output_tokens=2),
+]
 
 
 def machine(
@@ -590,3 +608,35 @@ def test_a_slow_client_is_not_the_server_s_silence() -> None:
     for now in range(2, 200, 5):
         assert not any(isinstance(o, Failed) for o in run.tick(float(now), held=True))
     assert isinstance(failure(run.tick(197.0 + LIMITS.silence)), Silence)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=30),
+            st.tuples(st.sampled_from(MESSAGES), st.integers(0, 60), st.integers(0, 255)),
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=60)
+def test_no_bytes_break_the_machine(messages: list[bytes | tuple[bytes, int, int]]) -> None:
+    """What can't be read ends the run, what can be read is taken for what it says."""
+    run = machine()
+    out: list[Output] = []
+    for each in messages:
+        message = each if isinstance(each, bytes) else damaged(*each)
+        out += run.received(message, 1.0) + run.tick(1.0)
+    for output in out:
+        if isinstance(output, Send):
+            AgentClientMessage.FromString(output.payload)
+    ends = [output for output in out if isinstance(output, Failed)]
+    assert len(ends) == (run.over and not any(isinstance(o, AwaitTools) for o in out))
+    run.tick(1e9)
+    assert run.over or run.waiting_for
+
+
+def damaged(message: bytes, at: int, byte: int) -> bytes:
+    """With one byte replaced."""
+    at %= len(message)
+    return message[:at] + bytes([byte]) + message[at + 1 :]

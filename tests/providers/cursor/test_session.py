@@ -102,15 +102,6 @@ async def test_text_that_comes_quickly_is_given_in_few_pieces() -> None:
     assert isinstance(end, TurnEnded)
 
 
-async def test_the_first_output_can_be_looked_at() -> None:
-    bench = Bench()
-    response = bench.start()
-    bench.channel.say(server.checkpoint(b""), server.text("Hi"), server.turn_ended())
-    assert await response.first() == Text("Hi")
-    assert (await collected(response))[0] == Text("Hi")
-    await bench.over()
-
-
 async def test_a_run_waits_for_results_and_goes_on_into_the_next_response() -> None:
     bench = Bench()
     call = await parked(bench)
@@ -209,7 +200,6 @@ async def test_an_error_of_the_stream_ends_the_response() -> None:
     response = bench.start()
     error = ConnectError("resource_exhausted", "Error")
     bench.channel.end(error)
-    assert await response.first() == Failed(error)
     assert await collected(response) == [Failed(error)]
     await bench.over()
 
@@ -269,11 +259,13 @@ async def test_a_slow_client_slows_the_upstream(monkeypatch: pytest.MonkeyPatch)
     response = bench.start()
     for _ in range(50):
         bench.channel.say(server.text("x" * 100))
-    assert await response.first() == Text("x" * 100)
-    assert bench.channel.unread >= 40
+    first = await anext(response)
+    assert isinstance(first, Text)
+    assert len(first.text) < 1500
+    assert bench.channel.unread >= 30
     bench.channel.say(server.turn_ended())
     outputs = await collected(response)
-    assert sum(len(o.text) for o in outputs if isinstance(o, Text)) == 5000
+    assert sum(len(o.text) for o in [first, *outputs] if isinstance(o, Text)) == 5000
     await bench.over()
 
 
