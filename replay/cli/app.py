@@ -165,6 +165,32 @@ def set_up(
     setup(client, address=url.rstrip("/"), write=write, undo=undo, file=file)
 
 
+@app.command(
+    epilog="Exit codes: 0 nothing is at fault, 1 something is, 2 a wrong option.",
+)
+def doctor(
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, metavar="PORT", help="Port that floway is to have.")
+    ] = 8080,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address that floway is to have.")
+    ] = "127.0.0.1",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nobody outside this machine.")
+    ] = False,
+    selftest: Annotated[
+        bool, typer.Option("--selftest/--no-selftest", help="Send a request through the sandbox.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Look for what stands in the way of a floway that works, and say what to do about it."""
+    from replay.cli.doctor import doctor as run
+    from replay.doctor.examination import Wish
+
+    wish = Wish(host=host, port=port, offline=offline, selftest=selftest)
+    raise typer.Exit(run(wish, as_json=as_json))
+
+
 @app.command()
 def version() -> None:
     """Show the versions of floway and of what it stands on."""

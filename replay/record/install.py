@@ -163,6 +163,15 @@ def _move(package: Package, release: str, work: Path, root: Path) -> Path:
     return program
 
 
+async def newest(package: Package, cache: Path | None = None) -> str:
+    """The newest release on npm.
+
+    Raises:
+        RecordError: npm does not say.
+    """
+    return await _tagged(package, "latest", cache or cache_folder())
+
+
 async def _tagged(package: Package, tag: str, cache: Path) -> str:
     found = await _view(package, f"{package.name}@{tag}", "version", cache)
     if isinstance(found, str) and _SPECIFIER.fullmatch(found):
