@@ -107,7 +107,9 @@ class SplitRun:
             self._fail(errors.SendTimeout(seconds))
         else:
             if answer.status_code != 200:
-                self._fail(refusal(answer.status_code, answer.content, metadata(answer)))
+                self._fail(
+                    refusal(answer.status_code, answer.content, http_clients.metadata(answer))
+                )
         finally:
             self._slots.release()
 
@@ -183,11 +185,3 @@ class SplitRun:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def metadata(answer: httpx.Response) -> dict[str, tuple[str, ...]]:
-    """Headers by lower-case name."""
-    found: dict[str, tuple[str, ...]] = {}
-    for name, value in answer.headers.multi_items():
-        found[name.lower()] = (*found.get(name.lower(), ()), value)
-    return found

@@ -183,7 +183,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     "the size of the prompt or of the tools may be it.",
     Kind.LOAD: "Cursor is overloaded; try again shortly.",
     Kind.OUTDATED: "Cursor refuses the client version that floway shows; set a newer one in "
-    "floway's settings (cursor_client_version), or update floway.",
+    "floway's setting client_versions, or update floway.",
     Kind.OVERSIZE: "The prompt is too long for {model}; shorten or compact the conversation.",
     Kind.CREDENTIALS: "Cursor refused the account's credentials; sign in again. (A client version "
     "or host that is not the account's is refused so, too.)",

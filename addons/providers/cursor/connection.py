@@ -223,7 +223,10 @@ class Connection(asyncio.Protocol):
         """
         number = self._machine.open(headers)
         stream = self._streams[number] = Stream(self, number)
-        self._heard = self._used = self._loop.time()
+        now = self._loop.time()
+        if now - self._heard > self.limits.ping_after and self._asked is None:
+            self._ask(now)  # a connection that lay idle may be dead: find out at once
+        self._used = now
         self._flush()
         return stream
 
@@ -347,6 +350,10 @@ class Connection(asyncio.Protocol):
 
     # --- signs of life ---
 
+    def _ask(self, now: float) -> None:
+        self._machine.ping()
+        self._asked = now
+
     def _later(self, seconds: float) -> None:
         self._timer = self._loop.call_later(max(seconds, 0.01), self._look)
 
@@ -373,9 +380,8 @@ class Connection(asyncio.Protocol):
         else:
             left = self._heard + self.limits.ping_after - now
             if left <= 0:
-                self._machine.ping()
+                self._ask(now)
                 self._flush()
-                self._asked = now
                 left = min(self.limits.ping_after, self.limits.ping_answer)
             self._later(left)
 

@@ -100,3 +100,11 @@ def translated(error: httpx.HTTPError, timeout: httpx.Timeout) -> errors.Transpo
         case httpx.RemoteProtocolError():
             return errors.ConnectionLost("The upstream broke the answer off.")
     return errors.ConnectionLost(f"The connection to the upstream failed: {type(error).__name__}.")
+
+
+def metadata(answer: httpx.Response) -> dict[str, tuple[str, ...]]:
+    """Headers by lower-case name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in answer.headers.multi_items():
+        found[name.lower()] = (*found.get(name.lower(), ()), value)
+    return found

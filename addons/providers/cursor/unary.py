@@ -16,7 +16,6 @@ from google.protobuf.message import DecodeError, Message
 
 from addons.providers.cursor import errors, http_clients
 from addons.providers.cursor.answer import refusal
-from addons.providers.cursor.bidi import metadata
 from addons.providers.cursor.connect import EndStream, FrameReader
 from addons.providers.cursor.endpoint import Endpoint
 from addons.providers.cursor.http_clients import HttpClients
@@ -127,7 +126,7 @@ class Unary:
         except httpx.HTTPError as error:
             raise http_clients.translated(error, timeout) from error
         if answer.status_code != 200:
-            raise refusal(answer.status_code, content, metadata(answer))
+            raise refusal(answer.status_code, content, http_clients.metadata(answer))
         return content
 
 

@@ -99,7 +99,7 @@ def test_an_oversize_prompt_without_a_name_cools_nothing() -> None:
 def test_the_remedy_of_an_outdated_version_is_named() -> None:
     verdict = judged(refused("OUTDATED_CLIENT", text="Update Required"))
     assert isinstance(verdict, Fail)
-    assert "cursor_client_version" in str(verdict.error)
+    assert "client_versions" in str(verdict.error)
     assert "Update Required" in str(verdict.error)
 
 

@@ -137,3 +137,23 @@ def test_failures_name_no_address(error: OSError, text: str) -> None:
     told = str(connect_failed(error))
     assert text in told
     assert "10.0.0.1" not in told
+
+
+async def test_a_connection_that_lay_idle_is_asked_for_a_sign_of_life_at_once() -> None:
+    async def handler(stream: ServerStream) -> None:
+        stream.respond()
+        if len(stream.connection.streams) == 1:
+            await stream.end()
+        await stream.gone()
+
+    server = H2Server(handler)
+    limits = replace(QUICK, ping_after=BLINK, ping_answer=2 * BLINK)
+    async with server.listening(), opener(limits) as made:
+        first = await made.open(server.endpoint)
+        assert [message async for message in first] == []
+        server.deaf = True  # as after a night in which the network was gone
+        await asyncio.sleep(2 * BLINK)  # the time that it lies idle
+        second = await made.open(server.endpoint)
+        assert len(server.connections) == 1
+        with pytest.raises(errors.PingTimeout):
+            await anext(second)
