@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 from addons.accounts.model import Account
+from addons.exchange import Exchange
 from addons.providers.contract import Fail, NextAccount, RefreshCredentials, SameAccount
-from addons.providers.cursor.conversation import Conversation
+from addons.providers.cursor.conversation import Conversation, resolve
 from addons.providers.cursor.history import History
+from addons.providers.cursor.reading import read
 from addons.providers.cursor.request import Prepared
 from addons.providers.cursor.run_outputs import TurnEnded
+
+logger = logging.getLogger(__name__)
 
 type Refusal = NextAccount | SameAccount | RefreshCredentials | Fail
 
@@ -73,6 +78,7 @@ class Progress:
         resumed: a run that waits was looked for.
         ended: how the run's turn ended, if it ended well.
         refused: how it failed.
+        as_text: a history that was told in messages was refused; it is told as one text now.
     """
 
     model: str = ""
@@ -86,9 +92,32 @@ class Progress:
     resumed: bool = False
     ended: TurnEnded | None = None
     refused: Refused | None = None
+    as_text: bool = False
 
     def begin(self, account: Account, begun: Begun) -> None:
         """Another attempt: nothing is known of its answer."""
         self.account, self.begun = account, begun
         self.asked[account.handle] = self.asked.get(account.handle, 0) + 1
         self.ended = self.refused = None
+
+
+def read_request(exchange: Exchange, progress: Progress) -> Said:
+    """Whose conversation the request is, and what was said in it; noted in both.
+
+    Raises:
+        ClientError: it is not what this provider can serve.
+    """
+    assert exchange.turn is not None
+    headers = {
+        name.decode("latin-1").lower(): value.decode("utf-8", "replace")
+        for name, value in reversed(exchange.headers)
+    }
+    body = exchange.turn.body
+    conversation = resolve(exchange.principal, headers, body, exchange.request)
+    said = progress.said = Said(conversation, read(body))
+    progress.model = exchange.turn.model
+    exchange.conversation = conversation.session
+    exchange.summary["session"] = conversation.session
+    for note in said.history.notes:
+        logger.info("exchange %s: %s", exchange.id, note)
+    return said

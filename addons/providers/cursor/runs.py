@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
@@ -31,7 +32,6 @@ from addons.providers.contract import (
 from addons.providers.cursor.channel import Channel, Opening
 from addons.providers.cursor.checkpoints import Checkpoints
 from addons.providers.cursor.classification import classify
-from addons.providers.cursor.conversation import resolve
 from addons.providers.cursor.coverage import cover
 from addons.providers.cursor.diagnosis import Kind, diagnose
 from addons.providers.cursor.endpoint import RUN, Hosts
@@ -41,8 +41,8 @@ from addons.providers.cursor.history import answers
 from addons.providers.cursor.model_choice import choose
 from addons.providers.cursor.models import Model
 from addons.providers.cursor.parking import Parking, RunOwner
-from addons.providers.cursor.progress import Begun, Progress, Refused, Said
-from addons.providers.cursor.reading import extended, read
+from addons.providers.cursor.progress import Begun, Progress, Refused, Said, read_request
+from addons.providers.cursor.reading import extended
 from addons.providers.cursor.request import Prepared, prepare
 from addons.providers.cursor.roster import credential_of
 from addons.providers.cursor.run import RunMachine
@@ -85,6 +85,7 @@ class Runs:
     Args:
         kept: the conversations' checkpoints.
         hold_seconds: longest wait for a first output before an answer is begun.
+        telling: how a history is told where there is a choice.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Runs:
         *,
         hold_seconds: float,
         limits: RunLimits | None = None,
+        telling: Telling | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.parking: Parking[RunSession] = Parking()
@@ -102,6 +104,7 @@ class Runs:
         self._upstream = upstream
         self._kept = kept
         self._limits = limits
+        self._telling = telling or Telling()
         self._hold_seconds = hold_seconds
         self._clock = clock
         self._unfamiliar = Unfamiliar()
@@ -118,10 +121,12 @@ class Runs:
         Raises:
             ClientError: the request can't be served, by whichever account.
         """
-        said = progress.said or _read(exchange, progress)
+        said = progress.said or read_request(exchange, progress)
         refused, progress.refused = progress.refused, None
         if refused is not None and refused.spoiled:
             await self._kept.spoiled(said.conversation.key, refused.generation)
+            told = progress.begun is not None and not progress.begun.with_state
+            progress.as_text = told and refused.status != 429
         if not progress.resumed:
             progress.resumed = True
             resumed = await self._resume(exchange, progress, said)
@@ -180,7 +185,12 @@ class Runs:
             account.handle,
             said.history,
             generation=kept.generation,
-            telling=Telling(window=choice.window, reserved=given.size // 4 + ROOM),
+            telling=replace(
+                self._telling,
+                form=Form.TEXT if progress.as_text else self._telling.form,
+                window=choice.window,
+                reserved=given.size // 4 + ROOM,
+            ),
         )
         run_id = str(uuid.uuid4())
         prepared = prepare(
@@ -190,6 +200,7 @@ class Runs:
             conversation_id=conversation.id(kept.generation),
             run_id=run_id,
             system=said.history.system,
+            place=self._telling.system,
         )
         self._tell(exchange, prepared, plan)
         token = credential_of(account).access_token
@@ -369,27 +380,6 @@ class Runs:
             )
         said = refused.said.encode("utf-8", "replace")
         return Tried(account.label, refused.verdict, refused.status, request, said)
-
-
-def _read(exchange: Exchange, progress: Progress) -> Said:
-    """
-    Raises:
-        ClientError: it is not what this provider can serve.
-    """
-    assert exchange.turn is not None
-    headers = {
-        name.decode("latin-1").lower(): value.decode("utf-8", "replace")
-        for name, value in reversed(exchange.headers)
-    }
-    body = exchange.turn.body
-    conversation = resolve(exchange.principal, headers, body)
-    said = progress.said = Said(conversation, read(body))
-    progress.model = exchange.turn.model
-    exchange.conversation = conversation.session
-    exchange.summary["session"] = conversation.session
-    for note in said.history.notes:
-        logger.info("exchange %s: %s", exchange.id, note)
-    return said
 
 
 def _terms(exchange: Exchange) -> str:

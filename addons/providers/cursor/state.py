@@ -89,7 +89,8 @@ class Telling:
         form: of a past that no checkpoint holds: MESSAGES or TEXT.
         system: place of the system prompt.
         window: tokens of the model; None: not known.
-        reserved: tokens of it that are not the history's: tools, and room for an answer.
+        reserved: tokens of it that are not the history's: tools, and room for an answer. At most
+            half of it.
         blobs: how much may be kept.
     """
 
@@ -198,8 +199,8 @@ def _continued(
 def _anew(history: History, dropped: Dropped | None, telling: Telling) -> StatePlan:
     window = telling.window or UNKNOWN_WINDOW
     system_size = tokens_of_text(history.system)
-    budget = max(0, window - telling.reserved - system_size)
-    blocks, cut = trimmed(history.blocks, budget, window=window)
+    budget = max(0, max(window - telling.reserved, window // 2) - system_size)
+    blocks, cut = trimmed(history.blocks, budget, beside=system_size, window=window)
     past, said = _now(blocks)
     pairs = paired(past)
     system = "" if telling.system is SystemPlace.RULE else history.system

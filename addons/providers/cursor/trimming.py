@@ -37,13 +37,14 @@ def tokens(blocks: Iterable[Block]) -> int:
 
 
 def trimmed(
-    blocks: Sequence[Block], budget: int, *, window: int | None = None
+    blocks: Sequence[Block], budget: int, *, beside: int = 0, window: int | None = None
 ) -> tuple[tuple[Block, ...], tuple[str, ...]]:
     """The history within a budget, and notes of what was cut.
 
     Args:
         budget: tokens that the history may have.
-        window: tokens of the model, for the message; ``budget`` where it is not given.
+        beside: tokens of what is told with it.
+        window: tokens that the model takes in all; ``budget`` where it is not given.
 
     Raises:
         BadRequest: ``context_length_exceeded``: it is far too large even so.
@@ -61,11 +62,12 @@ def trimmed(
                 size, count = size - saved, count + (saved > 0)
                 results.append(short if saved > 0 else result)
             made[index] = Results(tuple(results))
-    if size > budget * TOLERANCE:
+    most = budget if window is None else window
+    if size + beside > most * TOLERANCE:
         raise BadRequest(
             "context_length_exceeded",
-            f"The conversation has about {before} tokens, and the model takes "
-            f"{window or budget}. Compact it, or begin a new one.",
+            f"The conversation has about {before + beside} tokens, and the model takes {most}. "
+            "Compact it, or begin a new one.",
             param="input",
         )
     if not count:

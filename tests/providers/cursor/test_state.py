@@ -277,6 +277,8 @@ def test_old_output_is_cut_to_the_window_and_that_is_said() -> None:
     assert plan.tokens < 6000
     assert "oldest tool outputs" in plan.notes[0]
     assert "characters were cut here" in str(plan.blobs.items())
+    small = plan_state(None, "ada", told(NOW), telling=Telling(window=4000, reserved=16_000))
+    assert small.notes == ()
     huge = told(user("x" * 100_000))
     with pytest.raises(BadRequest, match="8000"):
         plan_state(None, "ada", huge, telling=Telling(window=8000))
