@@ -18,11 +18,9 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 from addons.providers.cursor.proto import agent_pb2, mcp_pb2
+from replay.sandbox.cursor.flattened import unflattened
 
 type Json = dict[str, Any]
-
-CURRENT = "Current request:"
-"""What flattened history ends with; before it, nothing is asked for any more (§6.3)."""
 
 
 class BadMessage(ValueError):
@@ -101,16 +99,12 @@ def result_text(result: object) -> str:
 
 
 def current(items_: list[Json]) -> list[Json]:
-    """The same items; of flattened history only the current request can still ask for anything."""
+    """The same items, with the last user message taken apart where it tells a whole history."""
     for position in range(len(items_) - 1, -1, -1):
         item = items_[position]
         if item["type"] == "message" and item.get("role") == "user":
-            before, mark, asked = item["content"][0]["text"].rpartition(CURRENT)
-            if not mark:
-                return items_
-            told = {**item, "content": [{"type": "input_text", "text": before}]}
-            now = {**item, "content": [{"type": "input_text", "text": asked.strip()}]}
-            return [*items_[:position], told, now, *items_[position + 1 :]]
+            told = unflattened(item["content"][0]["text"])
+            return [*items_[:position], *told, *items_[position + 1 :]] if told else items_
     return items_
 
 

@@ -7,13 +7,15 @@
                             (members of ``InteractionQuery``)
 ==========================  =======================================================================
 
-The answer says what became of each.
+The answer says what became of each. What the client's headers exclude is not asked for.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
 
 from google.protobuf.json_format import MessageToDict
 
@@ -46,6 +48,33 @@ def asked(prompt: str) -> Iterator[tuple[str, str]]:
             if name + ending in _MEMBERS[kind]:
                 yield kind, name + ending
                 break
+
+
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """Which built-in tools the client has: headers with names of ``ToolCall`` members (§1.2).
+
+    Attributes:
+        allowed: None: all of them.
+    """
+
+    allowed: frozenset[str] | None = None
+    excluded: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, allowed: str | None, excluded: str | None) -> Self:
+        """From the two headers' values."""
+        return cls(None if allowed is None else _names(allowed), _names(excluded or ""))
+
+    def permit(self, member: str) -> bool:
+        """Whether the agent may ask for an exec."""
+        kind = member.removesuffix("_args").removesuffix("_exec").removesuffix("_stream")
+        name = f"{kind}_tool_call"
+        return name not in self.excluded and (self.allowed is None or name in self.allowed)
+
+
+def _names(value: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in value.split(",") if part.strip())
 
 
 def exec_request(member: str, exec_id: str) -> exec_pb2.ExecServerMessage:

@@ -58,6 +58,7 @@ class AgentRun:
 
     Attributes:
         run_id: the client's request id.
+        restrictions: which built-in tools there are.
     """
 
     prompt: Prompt
@@ -65,6 +66,7 @@ class AgentRun:
     run_id: str
     link: Link
     trouble: Trouble
+    restrictions: prompting.Restrictions = field(default_factory=prompting.Restrictions)
     spent: Spent = field(default_factory=Spent)
     _tools: list[mcp_pb2.McpToolDefinition] = field(default_factory=list)
     _steps: list[bytes] = field(default_factory=list)
@@ -155,7 +157,9 @@ class AgentRun:
             return []
         found: list[str] = []
         for kind, member in prompting.asked(said):
-            if kind == "exec":
+            if kind == "exec" and not self.restrictions.permit(member):
+                found.append(f"{member} is not among my tools.\n")
+            elif kind == "exec":
                 request = prompting.exec_request(member, str(uuid.uuid4()))
                 found.append(prompting.exec_outcome(member, await self._asked(request)) + "\n")
             else:

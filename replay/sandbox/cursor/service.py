@@ -19,8 +19,9 @@ from replay.sandbox.cursor.channels import AppendedChannel, StreamChannel
 from replay.sandbox.cursor.failures import FAILURES, RunFailed
 from replay.sandbox.cursor.faults import AgentFault
 from replay.sandbox.cursor.link import Channel, Direction, Link
+from replay.sandbox.cursor.prompting import Restrictions
 from replay.sandbox.cursor.run import AgentRun
-from replay.sandbox.cursor.side import CursorSide
+from replay.sandbox.cursor.side import Conversation, CursorSide
 from replay.sandbox.cursor.trouble import BrokenOff, Trouble
 from replay.sandbox.messages import ClientGone, Duplex, Reply, header_list
 
@@ -162,10 +163,18 @@ async def _play(
     if account.exhausted:
         raise RunFailed(FAILURES["usage_limit"])
     checked = prompt.checked(request, account.id, run_id)
-    _note(side, call, checked, account)
+    conversation = _note(side, call, checked, account)
+    if ordered is not None and ordered.how == "poison":
+        conversation.poisoned = True
+    if conversation.poisoned:
+        raise RunFailed(FAILURES["bare_exhausted"])
     account.runs += 1
     trouble = Trouble(ordered, link)
-    played = AgentRun(checked, account.id, run_id, link, trouble)
+    restrictions = Restrictions.of(
+        call.request.header("x-cursor-agent-allowed-tools"),
+        call.request.header("x-cursor-agent-exclude-tools"),
+    )
+    played = AgentRun(checked, account.id, run_id, link, trouble, restrictions)
     beats = partial(_beat, link, trouble, services.config.cursor_heartbeat)
     try:
         await _together(played.play, link.listen, beats)
@@ -174,8 +183,10 @@ async def _play(
         account.spend(played.spent.input + played.spent.output)
 
 
-def _note(side: CursorSide, call: Call, checked: prompt.Prompt, account: CursorAccount) -> None:
-    """Write down how the conversation went on."""
+def _note(
+    side: CursorSide, call: Call, checked: prompt.Prompt, account: CursorAccount
+) -> Conversation:
+    """The conversation, with how it went on written down."""
     conversation = side.conversation(checked.conversation)
     conversation.runs += 1
     state, notes = checked.state, call.entry.notes
@@ -193,6 +204,7 @@ def _note(side: CursorSide, call: Call, checked: prompt.Prompt, account: CursorA
         notes.append(f"the conversation was last with {conversation.accounts[-1]}")
     if account.label not in conversation.accounts[-1:]:
         conversation.accounts.append(account.label)
+    return conversation
 
 
 async def _together(

@@ -47,12 +47,14 @@ class Conversation:
         accounts: labels, in the order in which they have had it.
         runs: all of them; ``continued``: those that began with a checkpoint of ours; ``cold``:
             those that began with a history that the client told; the rest were new.
+        poisoned: every run under this id fails, as if the account had run out (§2.4).
     """
 
     accounts: list[str] = field(default_factory=list)
     runs: int = 0
     continued: int = 0
     cold: int = 0
+    poisoned: bool = False
 
 
 @dataclass(slots=True)

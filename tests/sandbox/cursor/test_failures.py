@@ -231,6 +231,16 @@ async def test_a_stall_is_filled_with_heartbeats(start: Callable[..., Any], stre
         assert ("heartbeat" in turn.kinds) is heartbeats
 
 
+async def test_a_poisoned_conversation_needs_another_id(stream: Opened, fault: Fault) -> None:
+    await fault("poison")
+    keeper = Keeper()
+    for _ in range(2):
+        turn = await keeper.turn(await stream())
+        assert turn.end == {"code": "resource_exhausted", "message": "Error"}
+    keeper.conversation = "another"
+    assert (await keeper.turn(await stream(), "[[text ok]]")).text == "ok"
+
+
 async def test_a_fault_is_of_its_account(stream: Opened, fault: Fault, sandbox: Sandbox) -> None:
     await fault(preset="usage_limit", account="lea")
     assert (await Keeper().turn(await stream(), "[[text ok]]")).text == "ok"

@@ -80,11 +80,14 @@ def test_what_is_added_can_be_read() -> None:
     assert history.outcome(mcp_pb2.McpResult()) == "(an empty result)"
 
 
-def test_of_flattened_history_only_the_request_counts() -> None:
-    flat = "USER: old\n\nCurrent request: new"
-    user = {"role": "user", "content": flat}
-    assert texts(history.current(history.items([user]))) == [
-        ("user", "USER: old\n\n"),
+def test_flattened_history_is_taken_apart() -> None:
+    flat = "So far:\n\nUSER: old\n\nASSISTANT: done\n\nand well\n\nCurrent request: new"
+    before = {"role": "system", "content": "Be brief."}
+    found = history.current(history.items([before, {"role": "user", "content": flat}]))
+    assert texts(found) == [
+        ("system", "Be brief."),
+        ("user", "old"),
+        ("assistant", "done\n\nand well"),
         ("user", "new"),
     ]
     plain = history.items([{"role": "user", "content": "new"}])

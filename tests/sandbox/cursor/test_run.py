@@ -277,6 +277,25 @@ async def test_a_thrown_exec_is_told(stream: Opened) -> None:
     assert turn.text == "adopt_args threw: not here\ndone"
 
 
+@pytest.mark.parametrize(
+    ("header", "value", "asked"),
+    [
+        ("x_cursor_agent_allowed_tools", "mcp_tool_call", False),
+        ("x_cursor_agent_allowed_tools", "", False),
+        ("x_cursor_agent_allowed_tools", "mcp_tool_call, shell_tool_call", True),
+        ("x_cursor_agent_exclude_tools", "shell_tool_call", False),
+        ("x_cursor_agent_exclude_tools", "read_tool_call", True),
+    ],
+)
+async def test_headers_exclude_built_in_tools(
+    stream: Opened, header: str, value: str, asked: bool
+) -> None:
+    keeper = Keeper(refuse=rejected_shell)
+    turn = await keeper.turn(await stream(**{header: value}), "[[exec shell_stream]][[text done]]")
+    assert ("shell_stream_args" in turn.execs) is asked
+    assert ("is not among my tools" in turn.text) is not asked
+
+
 async def test_a_question_is_asked(stream: Opened) -> None:
     turn = await Keeper().turn(await stream(), "[[query web_search_request]][[text done]]")
     assert turn.text == (
