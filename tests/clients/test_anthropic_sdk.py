@@ -17,6 +17,7 @@ from tests.clients.evidence import (
     ModelRequest,
     cached_tokens,
     gate_refusals,
+    header,
     leaks,
     model_requests,
 )
@@ -246,6 +247,52 @@ async def test_images_and_documents(client: Any, floway: Floway) -> None:
     kinds = ["input_image", "input_image", "input_text", "input_file", "input_text"]
     assert [part["type"] for part in parts] == kinds
     assert [part.get("image_url") for part in parts[:2]] == [url, "https://example.org/a.png"]
+
+
+async def test_a_side_request_is_a_thread_of_its_own(client: Any, floway: Floway) -> None:
+    """As Claude Code asks for a session's title, beside the session's first request."""
+    session = "5f2b8e0e-4a3f-4f60-9e0e-0a4c9d2f7b11"
+    user = json.dumps({"device_id": "d", "account_uuid": "", "session_id": session})
+    shared: Any = {"model": "claude-opus-5-5", "metadata": {"user_id": user}}
+    billing = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.330; cch=1;"}
+    schema = {
+        "type": "object",
+        "properties": {"title": {"type": "string"}},
+        "required": ["title"],
+        "additionalProperties": False,
+    }
+    config = {"format": {"type": "json_schema", "schema": schema}}
+    title = said(
+        "<session>hello</session>",
+        system=[billing, {"type": "text", "text": "Name the session."}],
+        output_config=config,
+    )
+    named = await settled(client.messages.create(**shared, **title))
+    assert json.loads(named.content[0].text).keys() == {"title"}
+    system = [billing, {"type": "text", "text": LONG}]
+    turn = said("hello", system=system, tools=[TOOL], thinking=ADAPTIVE)
+    turn["messages"].append({"role": "system", "content": "Mind the environment."})
+    first = await settled(client.messages.create(**shared, **turn))
+    turn["messages"] += [first.to_param(), {"role": "user", "content": "once more"}]
+    turn["system"] = [{**billing, "text": billing["text"].replace("cch=1", "cch=2")}, system[1]]
+    await settled(client.messages.create(**shared, **turn))
+    entries = floway.sandbox.requests(path=RESPONSES)
+    threads = [header(entry, "thread-id") for entry in entries]
+    side, one, two = asked(floway)
+    assert len({side.session, one.session, two.session}) == 1
+    assert len({side.account, one.account, two.account}) == 1
+    assert threads[1] == threads[2] == one.session
+    assert threads[0] != threads[1]
+    assert two.body["input"][: len(one.body["input"])] == one.body["input"]
+    assert cached_tokens(two) >= 1024
+    assert leaks(entries, [session, "cch="]) == []
+
+
+async def test_a_probe_of_one_token(client: Any) -> None:
+    """As Claude Code finds out whether it may ask at all."""
+    members = {"max_tokens": 1, "messages": [{"role": "user", "content": "quota"}]}
+    message = await settled(client.messages.create(model="claude-haiku-4-5-20251001", **members))
+    assert message.content[0].text
 
 
 # --- models, counts ------------------------------------------------------------------------------

@@ -147,6 +147,23 @@ def test_its_session_is_the_conversation(floway: Floway, tmp_path: Path) -> None
     assert all(header(entry, "user-agent").startswith("codex") for entry in entries)
 
 
+def test_a_conversation_that_has_grown_too_long_is_compacted(
+    floway: Floway, tmp_path: Path
+) -> None:
+    """It finds the words of its own upstream in the error, and helps itself."""
+    claude = claude_code(tmp_path, floway)
+    assert claude.run("say hello").code == 0
+    assert claude.run("--continue", "once more").code == 0
+    floway.sandbox.fault({"preset": "context_length_exceeded"}, path=RESPONSES)
+    finished = claude.run("--continue", "and now?")
+    assert finished.code == 0, finished
+    assert "and now?" in finished.out, finished
+    statuses = [entry["status"] for entry in floway.sandbox.requests(path=RESPONSES)]
+    assert statuses[:3] == [200, 200, 400]
+    assert len(statuses) > 4, "it has asked for a summary, and then again"
+    assert set(statuses[3:]) == {200}
+
+
 def test_effort_is_what_its_user_chose(floway: Floway, tmp_path: Path) -> None:
     claude = claude_code(tmp_path, floway, CLAUDE_CODE_EFFORT_LEVEL="low")
     finished = claude.run("say hello")
