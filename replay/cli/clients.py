@@ -15,6 +15,9 @@ MODEL = "gpt-5.5"
 SMALL_MODEL = "gpt-5.4-mini"
 """One for small tasks beside it, likewise."""
 
+WINDOW = 272_000
+"""Tokens of their context. A client that goes by its own models' would compact too late."""
+
 CA_FILE = Path("~/.mitmproxy/mitmproxy-ca-cert.pem")
 
 
@@ -166,7 +169,11 @@ def _other_name(address: str) -> str:
 
 
 def _claude_code(facts: Facts) -> Setup:
-    variables = {"ANTHROPIC_BASE_URL": facts.address, "ANTHROPIC_AUTH_TOKEN": facts.key}
+    variables = {
+        "ANTHROPIC_BASE_URL": facts.address,
+        "ANTHROPIC_AUTH_TOKEN": facts.key,
+        "CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(WINDOW),
+    }
     line = "export " + " ".join(f"{name}={value}" for name, value in variables.items())
     return Setup(
         "claude",

@@ -101,7 +101,11 @@ def test_a_sign_in_and_a_client_key_exclude_each_other() -> None:
 @ALL
 def test_lines_for_claude_code_are_shell_and_its_settings(facts: Facts) -> None:
     claude = setup(facts, "claude")
-    expected = {"ANTHROPIC_BASE_URL": facts.address, "ANTHROPIC_AUTH_TOKEN": facts.key}
+    expected = {
+        "ANTHROPIC_BASE_URL": facts.address,
+        "ANTHROPIC_AUTH_TOKEN": facts.key,
+        "CLAUDE_CODE_AUTO_COMPACT_WINDOW": "272000",
+    }
     words = shlex.split(claude.short[0])
     assert dict(word.split("=", 1) for word in words[1:]) == expected
     lines = claude.lines
