@@ -6,38 +6,25 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from addons.accounts.authority import Prompt
 from replay.cli import account_login
-from tests.floway_process import ROOT, clean_environment, stop_group
+from tests.cli.sign_ins import auth_file, change, press, sign_in_server
 
 type Floway = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("sandbox")
-    command = [sys.executable, "-m", "replay.cli", "sandbox", "--port", "0"]
-    environment = clean_environment(
-        folder / "user", FLOWAY_HOME=str(folder / "state"), PYTHONPATH=str(ROOT)
-    )
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    ) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found is not None
-        yield found[0]
-        stop_group(process)
+    with sign_in_server(tmp_path_factory.mktemp("sandbox")) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
@@ -47,17 +34,6 @@ def settings(home: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWAY_CREDENTIAL_STORE", "file")
     for account in ("ada", "ben", "cleo"):
         change(server, account, refresh_error=None)
-
-
-def change(server: str, account: str, **changes: Any) -> None:
-    httpx.post(f"{server}/_sandbox/accounts/{account}", json=changes, trust_env=False)
-
-
-def auth_file(server: str, account: str, folder: Path) -> Path:
-    url = f"{server}/_sandbox/accounts/{account}/auth.json"
-    file = folder / f"{account}.json"
-    file.write_bytes(httpx.get(url, trust_env=False).content)
-    return file
 
 
 @pytest.fixture
@@ -85,17 +61,10 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Prompt]]:
     acting: list[threading.Thread] = []
     shown = account_login.show
 
-    def act(prompt: Prompt) -> None:
-        with httpx.Client(trust_env=False, follow_redirects=True) as client:
-            if prompt.code:
-                client.post(prompt.url, data={"user_code": prompt.code, "account": "ben"})
-            else:
-                client.get(f"{prompt.url}&account=ben")
-
     def show(prompt: Prompt, **more: Any) -> None:
         shown(prompt, **more)
         prompts.append(prompt)
-        acting.append(threading.Thread(target=act, args=(prompt,)))
+        acting.append(threading.Thread(target=press, args=(prompt, "ben")))
         acting[-1].start()
 
     monkeypatch.setattr(account_login, "show", show)
