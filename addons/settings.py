@@ -289,6 +289,30 @@ class Settings(BaseSettings):
         le=1024 * _MIB,
         description="Most bytes of such a history that one request may continue.",
     )
+    checkpoint_minutes: float = Field(
+        default=30.0,
+        gt=0,
+        le=1440,
+        allow_inf_nan=False,
+        description=(
+            "Minutes after a turn for which Cursor's own state of a conversation is kept; later the "
+            "conversation is told anew."
+        ),
+    )
+    cursor_history: Literal["messages", "text"] = Field(
+        default="messages",
+        description=(
+            "How Cursor is told a conversation that it has no state of: as chat messages, or as one "
+            "text in the user's message."
+        ),
+    )
+    cursor_system_prompt: Literal["both", "message", "rule"] = Field(
+        default="both",
+        description=(
+            "Where a client's system prompt goes at Cursor: into a system message, which Cursor may "
+            "replace by its own, into a rule, or into both."
+        ),
+    )
     capture: Folder = Field(
         default=None,
         description="Folder for traces of requests, as they came and as they left; empty: none.",
