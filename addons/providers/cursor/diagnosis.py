@@ -183,7 +183,9 @@ def _of_details(error: ConnectError) -> Diagnosis | None:
         return Diagnosis(Kind.OUTDATED, what)
     kind = _OF_NAME.get(detail.name)
     if kind is not None:
-        return Diagnosis(kind, what)
+        # The same name for "wait a moment" and for "your plan's limit": only the flag tells.
+        passing = detail.retryable and detail.name.startswith("RATE_LIMITED")
+        return Diagnosis(Kind.RATE if passing else kind, what)
     by_text = _of_text(detail.text)
     if by_text is not None:
         return Diagnosis(by_text, what, familiar=False)

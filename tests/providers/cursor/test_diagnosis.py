@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from addons.providers.cursor.connect import EndStream
 from addons.providers.cursor.diagnosis import OVERFULL, Kind, diagnose
 from addons.providers.cursor.error_details import TYPE, ErrorDetail
 from addons.providers.cursor.errors import (
@@ -18,6 +19,7 @@ from addons.providers.cursor.errors import (
     StuckExec,
 )
 from addons.providers.cursor.proto import aiserver_pb2 as aiserver
+from replay.sandbox.cursor.failures import FAILURES
 
 NAMES = [name.removeprefix("ERROR_") for name in aiserver.ErrorCode.keys()]  # noqa: SIM118
 
@@ -38,6 +40,7 @@ def refused(
         (refused(name="FREE_USER_USAGE_LIMIT"), Kind.QUOTA),
         (refused(name="USAGE_PRICING_REQUIRED"), Kind.QUOTA),
         (refused(name="RATE_LIMITED_CHANGEABLE"), Kind.QUOTA),
+        (refused(name="RATE_LIMITED", retryable=True), Kind.RATE),
         (refused(name="CONVERSATION_TOO_LONG"), Kind.OVERSIZE),
         (refused(), Kind.EXHAUSTED),
         # the name decides whatever the code is
@@ -85,6 +88,41 @@ def refused(
 )
 def test_kinds(error: ConnectError, kind: Kind) -> None:
     assert diagnose(error).kind is kind
+
+
+OF_PRESET = {
+    "update_required": Kind.OUTDATED,
+    "high_load": Kind.LOAD,
+    "usage_limit": Kind.QUOTA,
+    "free_usage_limit": Kind.QUOTA,
+    "usage_pricing_required": Kind.QUOTA,
+    "rate_limited": Kind.RATE,
+    "bare_exhausted": Kind.EXHAUSTED,
+    "bad_model_name": Kind.MODEL,
+    "bare_not_found": Kind.MODEL,
+    "state_required": Kind.REQUEST,
+    "custom_system_prompt": Kind.REQUEST,
+    "blob_not_found": Kind.SERVER,
+    "bare_internal": Kind.SERVER,
+    "no_exec_result": Kind.SERVER,
+    "parse_error": Kind.SERVER,
+    "unauthenticated": Kind.CREDENTIALS,
+    "permission_denied": Kind.FORBIDDEN,
+    "suspicious_usage": Kind.BLOCKED,
+    "unavailable": Kind.LOAD,
+    "deadline_exceeded": Kind.SERVER,
+    "canceled": Kind.CANCELED,
+}
+
+
+@pytest.mark.parametrize("name", sorted(FAILURES))
+def test_the_sandbox_s_failures_as_they_come_over_the_wire(name: str) -> None:
+    failure = FAILURES[name]
+    at_the_end = EndStream.parse(failure.end()).error
+    assert at_the_end is not None
+    assert diagnose(at_the_end).kind is OF_PRESET[name]
+    unary = ConnectError.parse(failure.json(), http_status=failure.status)
+    assert diagnose(unary).kind is OF_PRESET[name]
 
 
 @pytest.mark.parametrize(
