@@ -29,6 +29,7 @@ from addons.providers.cursor.errors import (
     StuckExec,
 )
 from addons.providers.cursor.proto.agent_pb2 import (
+    AgentClientMessage,
     AgentServerMessage,
     InteractionUpdate,
     TurnEndedUpdate,
@@ -131,7 +132,8 @@ class RunMachine:
         """
         if self.phase is not Phase.NEW:
             raise ValueError("a run begins once")
-        self._counts = UsageCounts(len(run_request))
+        state = AgentClientMessage.FromString(run_request).run_request.conversation_state
+        self._counts = UsageCounts(len(run_request) - len(state), state)
         self._enter(Phase.RUNNING, now)
         self._last_message = self._last_progress = now
         self._next_heartbeat = now + self._limits.heartbeat

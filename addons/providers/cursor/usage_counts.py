@@ -17,23 +17,25 @@ BYTES_PER_TOKEN = 4
 """The usual rough measure (cursor-protocol.md §4.10)."""
 
 _BILLED_SUM = 3
-"""A count of cache reads that is more than this times the context is a sum over all steps, as it
-is billed, and says nothing of this response (§4.10)."""
+"""A prompt that is more than this times the context is a sum over all steps of the run, as it is
+billed (§4.10). A client that takes it for the size of its conversation would compact that."""
 
 
 class UsageCounts:
     """Counts of one run.
 
     Args:
-        request_bytes: of the run request.
+        request_bytes: of the run request, without the state in it.
+        state: that the run continues; empty where it is new.
     """
 
-    def __init__(self, request_bytes: int) -> None:
+    def __init__(self, request_bytes: int, state: bytes = b"") -> None:
         self._sent = request_bytes
-        self._context = 0
+        self._context = _used_tokens(state)
         self._deltas = 0
         self._characters = 0
         self._told = 0
+        self._in_context = 0  # tokens of output that the context holds already
 
     @property
     def produced(self) -> int:
@@ -59,12 +61,11 @@ class UsageCounts:
 
     def checkpoint(self, state: bytes) -> None:
         """The conversation's state, which says how full the context is."""
-        try:
-            used = ConversationStateStructure.FromString(state).token_details.used_tokens
-        except DecodeError:  # a state is the server's own affair: it is given back as it came
-            return
+        used = _used_tokens(state)
         if used:
             self._context = used
+            self._in_context = self.produced
+            self._sent = 0
 
     def so_far(self, *, blob_bytes: int) -> Usage:
         """Of the response that ends now, in mid-run: always an estimate.
@@ -72,12 +73,9 @@ class UsageCounts:
         Args:
             blob_bytes: of the blobs that the server has asked for in this run.
         """
+        prompt = self._prompt(blob_bytes)
         output = self.untold
         self._told += output
-        if self._context > output:
-            prompt = self._context - output
-        else:
-            prompt = max(1, (self._sent + blob_bytes) // BYTES_PER_TOKEN)
         return Usage(prompt, output, estimated=True)
 
     def at_end(self, update: TurnEndedUpdate | None, *, blob_bytes: int) -> Usage:
@@ -88,24 +86,36 @@ class UsageCounts:
         """
         if update is None or not update.HasField("input_tokens"):
             return self.so_far(blob_bytes=blob_bytes)
-        counted = max(0, update.input_tokens)
-        cached = max(0, update.cache_read_tokens)
-        if self._context and cached > _BILLED_SUM * self._context:
-            cached = 0
-        cached = min(cached, counted)
-        written = min(max(0, update.cache_write_tokens), counted - cached)
+        prompt = max(0, update.input_tokens)
+        cached, written = max(0, update.cache_read_tokens), max(0, update.cache_write_tokens)
+        if cached > prompt:  # then this server does not count them in
+            prompt += cached
+        estimated = self._told > 0 or not update.HasField("output_tokens")
+        if self._context and prompt > _BILLED_SUM * self._context:
+            share = self._prompt(blob_bytes) / prompt
+            prompt, cached, written = (int(n * share) for n in (prompt, cached, written))
+            estimated = True
+        written = min(written, prompt - cached)
         # The output of earlier responses was told with them.
-        given = update.HasField("output_tokens")
-        total = update.output_tokens if given else self.produced
+        total = update.output_tokens if update.HasField("output_tokens") else self.produced
         output = max(0, total - self._told)
-        return Usage(
-            counted,
-            output,
-            cached,
-            written,
-            min(max(0, update.reasoning_tokens), output),
-            estimated=not given or self._told > 0,
-        )
+        reasoning = min(max(0, update.reasoning_tokens), output)
+        return Usage(prompt, output, cached, written, reasoning, estimated)
+
+    def _prompt(self, blob_bytes: int) -> int:
+        """An estimate of what the model reads for the response that is under way."""
+        if not self._context:
+            return max(1, (self._sent + blob_bytes) // BYTES_PER_TOKEN)
+        own = max(0, self._in_context - self._told)
+        return max(1, self._context - own + self._sent // BYTES_PER_TOKEN)
+
+
+def _used_tokens(state: bytes) -> int:
+    """How full the context is by a state's own word; 0: it says nothing, or can't be read."""
+    try:
+        return ConversationStateStructure.FromString(state).token_details.used_tokens
+    except DecodeError:  # a state is the server's own affair: it is given back as it came
+        return 0
 
 
 def _tokens(characters: int) -> int:
