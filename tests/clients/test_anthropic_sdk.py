@@ -195,6 +195,15 @@ async def test_how_thinking_is_shown(client: Any, floway: Floway, display: str) 
     assert request.body["reasoning"]["effort"] == "high"
 
 
+@pytest.mark.parametrize(("model", "effort"), [("gpt-5.5", "xhigh"), ("gpt-6.1-sol", "max")])
+async def test_the_deepest_effort(client: Any, floway: Floway, model: str, effort: str) -> None:
+    """A word of Anthropic's that only some models have."""
+    config: Any = {"effort": "max"}
+    await settled(client.messages.create(model=model, output_config=config, **said("hello")))
+    [request] = asked(floway)
+    assert request.body["reasoning"]["effort"] == effort
+
+
 async def test_a_tool_that_must_be_used(client: Any, floway: Floway) -> None:
     choice: Any = {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}
     members = said('[[call weather {"city":"Paris"}]]', tools=[TOOL], tool_choice=choice)

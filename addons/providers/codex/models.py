@@ -110,6 +110,26 @@ def shape_of(slug: str, models: Iterable[Model], fallback: Callable[[str], str])
     return fallback(slug)
 
 
+_DEPTHS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
+"""Words for reasoning efforts, in the order of the catalogue of 0.169.0."""
+
+
+def fitting_effort(wanted: str, slug: str, models: Iterable[Model]) -> str:
+    """The deepest effort that a model has, where a deeper one is wanted; else what is wanted.
+
+    Clients of other upstreams say ``max`` to all models, of which only some have it. What is not
+    deep enough, or no word that is known, is the upstream's to refuse.
+    """
+    if wanted not in _DEPTHS:
+        return wanted
+    for model in models:
+        if model.slug == slug:
+            known = [effort for effort in _DEPTHS if effort in model.efforts]
+            if known and _DEPTHS.index(wanted) > _DEPTHS.index(known[-1]):
+                return known[-1]
+    return wanted
+
+
 @dataclass(frozen=True, slots=True)
 class ModelList:
     """The last good list, and how long it holds.

@@ -25,7 +25,7 @@ from addons.providers.codex.endpoints import (
 )
 from addons.providers.codex.environment import Environment
 from addons.providers.codex.identity import Identity
-from addons.providers.codex.models import Model, shape_of
+from addons.providers.codex.models import Model, fitting_effort, shape_of
 from addons.providers.codex.parameters import LearnedParameters
 from addons.providers.codex.shape import Moved, bring, moved, restore
 from addons.providers.codex.upstream import Upstream
@@ -128,6 +128,7 @@ class Planner:
             continuity.without_keys(body), _table(account, websocket=websocket)
         )
         content, more = learned.apply(self.upstream.url, content, now)
+        content, notes = _with_fitting_effort(content, models, notes)
         content = bring(
             content,
             placement,
@@ -308,6 +309,21 @@ class Planner:
         """For a handshake that names none: the first model of the list, as a client would take."""
         listed = (model.slug for model in models if model.listed)
         return next(listed, self.profile.models[0].match[0])
+
+
+def _with_fitting_effort(
+    body: dict[str, Any], models: Sequence[Model], notes: list[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """``body`` and ``notes``, with an effort that its model has."""
+    reasoning = body.get("reasoning")
+    wanted = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    if not isinstance(reasoning, dict) or not isinstance(wanted, str):
+        return body, notes
+    effort = fitting_effort(wanted, str(body.get("model", "")), models)
+    if effort == wanted:
+        return body, notes
+    note = f"reasoning.effort {wanted} was made {effort}, the most that the model has."
+    return {**body, "reasoning": {**reasoning, "effort": effort}}, [*notes, note]
 
 
 def _surfaces(profile: Profile) -> frozenset[str]:

@@ -10,6 +10,7 @@ from addons.providers.codex.models import (
     MalformedModels,
     Model,
     ModelList,
+    fitting_effort,
     parse,
     shape_of,
 )
@@ -65,6 +66,24 @@ def test_the_upstream_says_the_shape_before_the_profile_does() -> None:
         for slug in ("gpt-6.1-sol", "hidden", "plain", "new")
     ]
     assert found == ["lite", "full", "profile of plain", "profile of new"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "slug", "effort"),
+    [
+        ("max", "m", "xhigh"),
+        ("ultra", "m", "xhigh"),
+        ("xhigh", "m", "xhigh"),
+        ("low", "m", "low"),
+        ("none", "m", "none"),
+        ("huge", "m", "huge"),
+        ("max", "plain", "max"),
+        ("max", "unknown", "max"),
+    ],
+)
+def test_an_effort_deeper_than_the_models_deepest(wanted: str, slug: str, effort: str) -> None:
+    models = [Model("m", "M", efforts=("low", "medium", "xhigh", "odd")), Model("plain", "P")]
+    assert fitting_effort(wanted, slug, models) == effort
 
 
 def test_the_last_good_list_stays_through_failures() -> None:
