@@ -295,22 +295,26 @@ class Settings(BaseSettings):
         le=1440,
         allow_inf_nan=False,
         description=(
-            "Minutes after a turn for which Cursor's own state of a conversation is kept; later the "
-            "conversation is told anew."
+            "Minutes after a turn for which an upstream's own state of a conversation is kept, "
+            "where it has one; later the conversation is told anew."
         ),
     )
-    cursor_history: Literal["messages", "text"] = Field(
-        default="messages",
+    history_forms: Annotated[
+        dict[Name, Literal["messages", "text"]], NoDecode, BeforeValidator(mapped)
+    ] = Field(
+        default_factory=dict,
         description=(
-            "How Cursor is told a conversation that it has no state of: as chat messages, or as one "
-            "text in the user's message."
+            "How an upstream is told a conversation that it has no state of, by provider name: as "
+            "chat `messages` (the default), or as one `text` in the user's message."
         ),
     )
-    cursor_system_prompt: Literal["both", "message", "rule"] = Field(
-        default="both",
+    system_prompt_places: Annotated[
+        dict[Name, Literal["both", "message", "rule"]], NoDecode, BeforeValidator(mapped)
+    ] = Field(
+        default_factory=dict,
         description=(
-            "Where a client's system prompt goes at Cursor: into a system message, which Cursor may "
-            "replace by its own, into a rule, or into both."
+            "Where a client's system prompt goes, by provider name, where the upstream may replace "
+            "a system message by its own: into a `message`, a `rule`, or `both` (the default)."
         ),
     )
     capture: Folder = Field(
