@@ -5,7 +5,7 @@ from __future__ import annotations
 from replay.sandbox.call import Call, Refused, Services, carry_out_before_headers
 from replay.sandbox.cursor import calls, service
 from replay.sandbox.cursor.accounts import CursorAccount
-from replay.sandbox.cursor.failures import RunFailed
+from replay.sandbox.cursor.failures import FAILURES, RunFailed
 from replay.sandbox.messages import Duplex, Reply, Request
 from replay.sandbox.presets import ErrorAnswer
 
@@ -17,6 +17,8 @@ OPEN: dict[tuple[str, str], calls.Open] = {
     ("GET", "/v1/models"): calls.model_items,
 }
 """Calls that are no methods; ``/v1/models`` only with a token of Cursor's."""
+OLDEST_CLI = "2026.01.01"
+"""Releases before it are told to update; which ones the service takes changes (§1.2)."""
 WRONG_PROTOCOL = 464
 """A load balancer's, for ``Run`` over HTTP/1.1 (cursor-protocol.md §1.1)."""
 
@@ -106,6 +108,15 @@ def _check_stream(call: Call) -> None:
         raise Refused(ErrorAnswer(400, {"code": "invalid_argument", "message": message}))
 
 
+def _outdated(request: Request) -> bool:
+    """Whether the client does not say what it is, or is too old a CLI: cli-YYYY.MM.DD-HASH."""
+    kind = request.header("x-cursor-client-type")
+    version = request.header("x-cursor-client-version") or ""
+    if not kind or not version.startswith(f"{kind}-"):
+        return True
+    return kind == "cli" and version.removeprefix("cli-") < OLDEST_CLI
+
+
 async def _owner(services: Services, call: Call, reply: Reply) -> CursorAccount:
     """Whose run it is.
 
@@ -113,7 +124,10 @@ async def _owner(services: Services, call: Call, reply: Reply) -> CursorAccount:
         _Ended: nobody's; in a stream that is an end of it, under status 200 (§2.4).
     """
     try:
-        return calls.signed_in(services, call)
+        account = calls.signed_in(services, call)
+        if _outdated(call.request):
+            raise RunFailed(FAILURES["update_required"])
+        return account
     except RunFailed as problem:
         service.start(call, reply)
         await service.end(call, reply, problem)

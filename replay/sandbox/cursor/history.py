@@ -144,8 +144,12 @@ def tool_message(call: mcp_pb2.McpArgs, result: mcp_pb2.McpResult) -> Json:
 
 
 def arguments(call: mcp_pb2.McpArgs) -> Json:
-    """The arguments of a call; numbers are doubles on the wire, and whole ones are whole again."""
-    return {name: _whole(value) for name, value in MessageToDict(call).get("args", {}).items()}
+    """The arguments of a call, by name: a map has no order.
+
+    Numbers are doubles on the wire; whole ones are whole again.
+    """
+    told = MessageToDict(call).get("args", {})
+    return {name: _whole(told[name]) for name in sorted(told)}
 
 
 def _whole(value: Any) -> Any:

@@ -44,10 +44,13 @@ async def appended(sandbox: Sandbox, http: httpx.AsyncClient) -> AsyncIterator[O
     opened: list[Appended] = []
 
     async def run(
-        account: CursorAccount | None = None, *, request_id: str = "", **more: str
+        account: CursorAccount | None = None,
+        *,
+        client: httpx.AsyncClient = http,
+        **more: str,
     ) -> Appended:
-        name = request_id or f"request-{len(opened)}"
-        made = Appended(sandbox, http, headers_of(token(sandbox, account), **more), name)
+        name = f"request-{len(opened)}"
+        made = Appended(sandbox, client, headers_of(token(sandbox, account), **more), name)
         opened.append(made)
         await made.open()
         return made
@@ -55,6 +58,17 @@ async def appended(sandbox: Sandbox, http: httpx.AsyncClient) -> AsyncIterator[O
     yield run
     for each in opened:
         await each.close()
+
+
+@pytest.fixture
+def appended2(appended: Opened, http2: httpx.AsyncClient) -> Opened:
+    """The same over HTTP/2."""
+
+    async def run(**more: Any) -> Appended:
+        made: Appended = await appended(client=http2, **more)
+        return made
+
+    return run
 
 
 @pytest.fixture(params=["stream", "appended"])

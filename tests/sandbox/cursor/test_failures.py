@@ -111,6 +111,25 @@ async def test_who_is_not_signed_in_is_told_in_the_stream(
 
 
 @pytest.mark.parametrize(
+    ("kind", "version", "code"),
+    [
+        ("cli", "cli-2025.11.25-d5b3271", "resource_exhausted"),
+        ("cli", "sdk-1.0.30", "resource_exhausted"),
+        ("cli", "", "resource_exhausted"),
+        ("sdk", "sdk-python-1.1.0", ""),
+    ],
+)
+async def test_old_clients_are_told_to_update(
+    stream: Opened, kind: str, version: str, code: str
+) -> None:
+    run = await stream(x_cursor_client_type=kind, x_cursor_client_version=version)
+    turn = await Keeper().turn(run, "[[text ok]]")
+    assert turn.code == code
+    if code:
+        assert details_of(turn.end or {}).details.title == "Update Required"
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({"content_type": "application/proto"}, 415),

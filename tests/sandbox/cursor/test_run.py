@@ -374,6 +374,10 @@ async def test_appended_messages_are_put_into_order(appended: Opened) -> None:
     assert (await run.append(b"", 0)).status_code == 200, "of a run that is over: kept for nobody"
 
 
+async def test_run_sse_is_there_over_http_2(appended2: Opened) -> None:
+    assert (await Keeper().turn(await appended2(), "[[text ok]]")).text == "ok"
+
+
 async def test_a_number_is_used_once(appended: Opened) -> None:
     run = await appended()
     message = Client(client_heartbeat=agent_pb2.Empty()).SerializeToString()

@@ -36,6 +36,8 @@ def headers_of(token: str, **more: str) -> dict[str, str]:
         "authorization": f"Bearer {token}",
         "content-type": "application/connect+proto",
         "connect-protocol-version": "1",
+        "x-cursor-client-type": "cli",
+        "x-cursor-client-version": "cli-2026.07.23-e383d2b",
         **{name.replace("_", "-"): value for name, value in more.items()},
     }
 
