@@ -36,6 +36,8 @@ def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
               f"Models named {PREFIX}…"),
         Route(None, "POST", "/v1/messages", "model", "messages", provider, RUN,
               f"Models named {PREFIX}…"),
+        Route(None, "POST", "/v1/messages/count_tokens", "count", "messages", provider, "",
+              "Tokens of such a request, estimated here"),
         Route(None, "GET", "/v1/models", "models", "responses", provider, "",
               "Models of the accounts"),
         Route(None, "GET", "/v1/models/*", "models", "responses", provider, "", "One model"),
