@@ -33,6 +33,13 @@ def read(body: Json) -> History:
     Raises:
         BadRequest: names the item and the remedy.
     """
+    if body.get("previous_response_id"):
+        raise BadRequest(
+            "unsupported_value",
+            "`previous_response_id`: responses of this model can't be continued by their id; send "
+            "the whole conversation in `input`.",
+            param="previous_response_id",
+        )
     given = body.get("input")
     items = [given] if isinstance(given, str) else given
     if not isinstance(items, list):

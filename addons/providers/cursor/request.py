@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -82,6 +82,7 @@ def prepare(
     conversation_id: str,
     run_id: str,
     system: str,
+    demand: str = "",
     dialect: Dialect = Dialect.SDK,
     place: SystemPlace = SystemPlace.BOTH,
     environment: Environment | None = None,
@@ -91,13 +92,18 @@ def prepare(
     Args:
         run_id: the id of the request as in its headers.
         system: the client's system prompt; a rule of the request context where ``place`` has it.
+        demand: words on the form of the answer: behind the user's, or a rule where there are none.
     """
-    context = request_context(
-        "" if place is SystemPlace.MESSAGE else system, tools, environment or Environment()
-    )
+    rules = {} if place is SystemPlace.MESSAGE else {"system-prompt": system}
+    said = plan.said
+    if demand and said:
+        said = (*said, demand)
+    elif demand:
+        rules["answer"] = demand
+    context = request_context(rules, tools, environment or Environment())
     run = AgentRunRequest(
         conversation_state=plan.state,
-        action=_action(plan.said),
+        action=_action(said),
         mcp_tools=tools.message,
         conversation_id=conversation_id,
         requested_model=_requested(choice),
@@ -122,10 +128,15 @@ def prepare(
     )
 
 
-def request_context(system: str, tools: Tools, environment: Environment) -> RequestContext:
+def request_context(
+    rules: Mapping[str, str], tools: Tools, environment: Environment
+) -> RequestContext:
     """What the server asks for at the beginning of each run.
 
     The tools are in here and in the request, because servers differ in where they look (§4.3).
+
+    Args:
+        rules: texts by name; empty ones are left out.
     """
     env = RequestContextEnv(
         os_version=environment.os_version,
@@ -138,15 +149,19 @@ def request_context(system: str, tools: Tools, environment: Environment) -> Requ
         web_search_enabled=False,
         web_fetch_enabled=False,
     )
-    if system:
-        rule = CursorRule(
-            full_path=f"/{PROVIDER}/system-prompt.mdc",
-            content=system,
-            type=CursorRuleType(**{"global": Unread()}),
-            source=CursorRuleSource.CURSOR_RULE_SOURCE_USER,
-        )
-        context.rules.append(rule)
+    for name, text in rules.items():
+        if text:
+            context.rules.append(_rule(name, text))
     return context
+
+
+def _rule(name: str, text: str) -> CursorRule:
+    return CursorRule(
+        full_path=f"/{PROVIDER}/{name}.mdc",
+        content=text,
+        type=CursorRuleType(**{"global": Unread()}),
+        source=CursorRuleSource.CURSOR_RULE_SOURCE_USER,
+    )
 
 
 def _action(said: Sequence[Part] | None) -> ConversationAction:

@@ -33,6 +33,7 @@ from addons.providers.cursor.channel import Channel, Opening
 from addons.providers.cursor.checkpoints import Checkpoints
 from addons.providers.cursor.classification import classify
 from addons.providers.cursor.coverage import cover
+from addons.providers.cursor.demands import demanded
 from addons.providers.cursor.diagnosis import Kind, diagnose
 from addons.providers.cursor.endpoint import RUN, Hosts
 from addons.providers.cursor.errors import ConnectError, CursorError
@@ -200,6 +201,7 @@ class Runs:
             conversation_id=conversation.id(kept.generation),
             run_id=run_id,
             system=said.history.system,
+            demand=demanded(body),
             place=self._telling.system,
         )
         self._tell(exchange, prepared, plan)

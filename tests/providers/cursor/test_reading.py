@@ -195,6 +195,12 @@ def test_items_of_other_upstreams_are_left_out_where_they_are_old() -> None:
         read(body(user("search"), search))
 
 
+def test_what_only_an_id_tells_is_refused() -> None:
+    with pytest.raises(BadRequest, match="whole conversation") as caught:
+        read(body(user("and then?"), previous_response_id="resp_1"))
+    assert caught.value.param == "previous_response_id"
+
+
 @pytest.mark.parametrize(
     "given",
     [

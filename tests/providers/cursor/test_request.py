@@ -23,6 +23,7 @@ def made(
     place: SystemPlace = SystemPlace.BOTH,
     choice: Choice = CHOICE,
     environment: Environment | None = None,
+    demand: str = "",
 ) -> Prepared:
     history = read(given)
     return prepare(
@@ -35,6 +36,7 @@ def made(
         dialect=dialect,
         place=place,
         environment=environment,
+        demand=demand,
     )
 
 
@@ -100,6 +102,16 @@ def test_the_context_has_the_tools_and_the_system_prompt_as_a_rule() -> None:
     )
     as_message = made(given, place=SystemPlace.MESSAGE).request_context
     assert not RequestContext.FromString(as_message).rules
+
+
+def test_a_demand_stands_behind_the_users_words_or_is_a_rule() -> None:
+    prepared = made(body(user("hello")), demand="In JSON.")
+    assert run(prepared).action.user_message_action.user_message.text == "hello\n\nIn JSON."
+    assert len(RequestContext.FromString(prepared.request_context).rules) == 1
+    resumed = made(body(user("go"), called("c", "f"), gave("c", "x")), demand="In JSON.")
+    assert run(resumed).action.WhichOneof("action") == "resume_action"
+    rules = RequestContext.FromString(resumed.request_context).rules
+    assert [rule.content for rule in rules] == ["Be brief.", "In JSON."]
 
 
 def test_it_knows_how_full_the_window_is() -> None:
