@@ -14,7 +14,6 @@ from typing import Final
 
 from addons.errors import FlowayError
 from addons.providers.cursor.endpoint import Endpoint, Hosts, Way
-from addons.providers.cursor.errors import CursorError
 from addons.providers.cursor.proto import aiserver_pb2 as aiserver
 from addons.providers.cursor.unary import SERVER_CONFIG, Unary
 
@@ -112,7 +111,7 @@ class Discovery:
                 headers=headers(),
                 lane=account,
             )
-        except CursorError as error:
+        except FlowayError as error:  # of the call, or of headers that cannot be made
             logger.warning("the agent's host could not be asked for: %s", error)
             last = before.hosts if before is not None else None
             return _Known(

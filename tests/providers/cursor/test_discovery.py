@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 
+from addons.errors import FlowayError
 from addons.providers.cursor.discovery import RETRY, TTL, Discovery, Policy, hosts_of, trusted
 from addons.providers.cursor.endpoint import BACKEND, Endpoint, Hosts
 from addons.providers.cursor.proto import aiserver_pb2 as aiserver
@@ -121,6 +122,16 @@ async def test_without_any_answer_runs_go_to_the_backend() -> None:
     asked = Asked()
     asked.answer = httpx.Response(500)
     assert (await asked.hosts()).agent == REAL
+
+
+async def test_an_account_without_a_token_gets_hosts_all_the_same() -> None:
+    asked = Asked()
+
+    def no_headers() -> list[tuple[str, str]]:
+        raise FlowayError("no token")
+
+    assert (await asked.discovery.hosts(POLICY, "a", no_headers)).agent == REAL
+    assert asked.count == 0
 
 
 async def test_a_host_that_is_set_is_not_asked_for() -> None:
