@@ -41,7 +41,7 @@ def claude_code(folder: Path, floway: Floway, **more: str) -> ClaudeCodeCli:
     return made
 
 
-def directive(name: str, **arguments: str) -> str:
+def directive(name: str, **arguments: str | int) -> str:
     return f"[[call {name} {json.dumps(arguments)}]]"
 
 
@@ -113,6 +113,32 @@ def test_a_tool_that_fails_and_a_file_that_is_written(floway: Floway, tmp_path: 
     outputs = asked(floway)[-1].outputs()
     assert len(outputs) == 2
     assert any("The tool failed:" in output for output in outputs)
+
+
+def test_a_tool_that_is_looked_up_and_searches_the_web(floway: Floway, tmp_path: Path) -> None:
+    """Its search is a request of its own, answered by the upstream's search."""
+    claude = claude_code(tmp_path, floway)
+    found = directive("ToolSearch", query="select:WebSearch", max_results=1)
+    first = claude.run(f"Look it up. {found}", tools="ToolSearch")
+    assert first.code == 0, first
+    query = f"news {directive('web_search', query='floway')}"
+    search = directive("WebSearch", query=query)
+    second = claude.run("--continue", f"Search. {search}", tools="WebSearch")
+    assert second.code == 0, second
+    turns = asked(floway)
+    before, after = (tools_of(turn) for turn in turns[:2])
+    assert "WebSearch" not in before
+    assert set(after) == {*before, "WebSearch"}
+    [side] = [turn for turn in turns if tools_of(turn) == ["web_search"]]
+    assert side.session == turns[0].session
+    assert "Web search results" in turns[-1].outputs()[-1]
+
+
+def tools_of(request: ModelRequest) -> list[str]:
+    """Names of the tools that are offered; kinds of those without a name."""
+    [entry] = [item for item in request.body["input"] if item["type"] == "additional_tools"]
+    offered = [tool for group in entry["tools"] for tool in group.get("tools", [group])]
+    return [tool.get("name") or tool["type"] for tool in offered]
 
 
 def test_what_it_tells_of_usage(floway: Floway, tmp_path: Path) -> None:
