@@ -8,7 +8,7 @@ from weakref import WeakSet
 from prometheus_client import Gauge
 
 from addons.accounts.cooldowns import Cooldown
-from addons.exchange import Attempt, Exchange
+from addons.exchange import Attempt, Exchange, Usage
 from addons.operate.contract import Operated
 from addons.operate.metrics import Metrics, children
 from addons.providers.contract import (
@@ -37,6 +37,9 @@ class Observer:
         self._open_requests = children(metrics.open_requests)
         self._open_streams = children(metrics.open_streams)
         self._websockets = children(metrics.websockets)
+        self._tokens = {kind: children(family) for kind, family in metrics.tokens.items()}
+        self._metered: set[str] = set()
+        """Providers whose journals report tokens."""
         self._plan = metrics.added_seconds.labels("plan")
         self._hold = metrics.added_seconds.labels("hold")
 
@@ -79,12 +82,20 @@ class Observer:
         if not exchange.websocket:
             self._open_requests(provider).dec()
             self._seconds(provider, outcome).observe(time.monotonic() - exchange.started)
+        if exchange.usage is not None and provider not in self._metered and exchange.attempts:
+            self._used(provider, exchange.attempts[-1].account, exchange.usage)
         before: Attempt | None = None
         for attempt in exchange.attempts:
             self._attempts(provider, attempt.account, result(attempt.verdict)).inc()
             if before is not None and before.account != attempt.account:
                 self._failovers(provider, self.metrics.reason(before.reason)).inc()
             before = attempt
+
+    def _used(self, provider: str, account: str, usage: Usage) -> None:
+        """Tokens of a provider without a journal, which alone could say what was eligible."""
+        self._tokens["input"](provider, account).inc(usage.input_tokens)
+        self._tokens["cached"](provider, account).inc(usage.cached_tokens)
+        self._tokens["output"](provider, account).inc(usage.output_tokens)
 
     def _stream(self, exchange: Exchange) -> Gauge:
         kind = self._websockets if exchange.websocket else self._open_streams
@@ -107,10 +118,8 @@ class Observer:
         def refreshed(label: str, ended: str) -> None:
             metrics.refreshes.labels(provider, label, ended).inc()
 
-        tokens = {kind: children(family) for kind, family in metrics.tokens.items()}
-
         def counted(entry: Entry) -> None:
-            for kind, child in tokens.items():
+            for kind, child in self._tokens.items():
                 child(provider, entry.account).inc(getattr(entry, kind))
 
         pool.cooldowns.changed = cooled
@@ -118,6 +127,7 @@ class Observer:
             operated.keeper.refresher.told = refreshed
         if operated.journal is not None:
             operated.journal.counted = counted
+            self._metered.add(provider)
 
 
 def result(verdict: Verdict | None) -> str:

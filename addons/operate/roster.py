@@ -149,10 +149,7 @@ class Roster:
         else:
             found = [e for e in entries if same_name(e.label, name)]
         if not found:
-            names = ", ".join(entry.label for entry in entries) or "none yet (floway accounts add)"
-            raise ControlError(
-                404, "no_such_account", f"no account is called {name!r}", f"there are: {names}"
-            )
+            raise no_such_account(name, [entry.label for entry in entries])
         if len(found) > 1:
             names = " or ".join(f"{entry.provider}:{entry.label}" for entry in found)
             raise ControlError(
@@ -255,3 +252,14 @@ def cooldowns_of(view: AccountView) -> list[AccountCooldown]:
         AccountCooldown(provider=view.provider, label=view.label, **each.model_dump())
         for each in view.cooldowns
     ]
+
+
+def no_such_account(name: str, labels: Sequence[str]) -> ControlError:
+    """
+    Args:
+        labels: of all accounts.
+    """
+    there = ", ".join(labels) or "none yet (floway accounts add)"
+    return ControlError(
+        404, "no_such_account", f"no account is called {name!r}", f"there are: {there}"
+    )

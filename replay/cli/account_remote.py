@@ -27,6 +27,7 @@ from addons.operate.models import (
     SignInStarted,
     SignInStatus,
 )
+from addons.operate.roster import no_such_account
 from addons.operate.running import Running
 from addons.operate.token import Token
 
@@ -40,14 +41,21 @@ POLL_SECONDS: Final = 0.5
 
 
 class RunningAccounts:
-    """Implements :class:`replay.cli.account_desk.Accounts`."""
+    """Implements :class:`replay.cli.account_desk.Accounts`.
 
-    def __init__(self, running: Running, token: Token) -> None:
+    Args:
+        transport: in place of the network, for tests.
+    """
+
+    def __init__(
+        self, running: Running, token: Token, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._running = running
         self._http = httpx.AsyncClient(
             base_url=f"{running.url}{PREFIX}",
             headers={"authorization": f"Bearer {token.value}"},
             timeout=ANSWER_SECONDS,
+            transport=transport,
             trust_env=False,  # floway may be the proxy that the environment names
         )
 
@@ -77,7 +85,7 @@ class RunningAccounts:
         return (await self._get("/accounts", AccountList)).accounts
 
     async def named(self, name: str) -> AccountView:
-        return await self._get(_account(name), AccountView)
+        return await self._get(await self._path(name), AccountView)
 
     async def keep(
         self, provider: str, label: str, secret: Secret, *, imported: bool = False
@@ -108,29 +116,40 @@ class RunningAccounts:
                 raise ControlError(409, problem.code, problem.message, problem.remedy)
             await asyncio.sleep(POLL_SECONDS)
 
+    async def _path(self, name: str) -> str:
+        """
+        Raises:
+            ControlError: it can be nobody's name, and nobody's path.
+        """
+        if "/" in name or not name.strip("."):
+            raise no_such_account(name, [view.label for view in await self.views()])
+        return f"/accounts/{quote(name, safe='')}"
+
     async def relabel(self, name: str, new: str) -> AccountView:
-        return await self._ask("PATCH", _account(name), AccountView, json={"label": new})
+        return await self._ask("PATCH", await self._path(name), AccountView, json={"label": new})
 
     async def switch(self, name: str, enabled: bool) -> AccountView:
-        return await self._ask("PATCH", _account(name), AccountView, json={"enabled": enabled})
+        return await self._ask(
+            "PATCH", await self._path(name), AccountView, json={"enabled": enabled}
+        )
 
     async def prefer(
         self, name: str, *, weight: float | None = None, priority: int | None = None
     ) -> AccountView:
         asked = {"weight": weight, "priority": priority}
-        return await self._ask("PATCH", _account(name), AccountView, json=asked)
+        return await self._ask("PATCH", await self._path(name), AccountView, json=asked)
 
     async def pin(self, name: str) -> AccountView:
-        return await self._ask("PUT", f"{_account(name)}/pin", AccountView)
+        return await self._ask("PUT", f"{await self._path(name)}/pin", AccountView)
 
     async def unpin(self) -> None:
         await self._send("DELETE", "/pins")
 
     async def refresh(self, name: str) -> AccountView:
-        return await self._ask("POST", f"{_account(name)}/refresh", AccountView)
+        return await self._ask("POST", f"{await self._path(name)}/refresh", AccountView)
 
     async def remove(self, name: str) -> AccountView:
-        return await self._ask("DELETE", _account(name), AccountView)
+        return await self._ask("DELETE", await self._path(name), AccountView)
 
     async def cooldowns(self) -> list[AccountCooldown]:
         return (await self._get("/cooldowns", CooldownList)).cooldowns
@@ -177,10 +196,6 @@ class RunningAccounts:
         except ValidationError:
             raise _foreign(answer) from None
         raise ControlError(answer.status_code, problem.code, problem.message, problem.remedy)
-
-
-def _account(name: str) -> str:
-    return f"/accounts/{quote(name, safe='')}"
 
 
 def _foreign(answer: httpx.Response) -> ControlError:

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from addons.accounts.model import AccountState
 from addons.errors import ClientError
-from addons.exchange import Attempt, Exchange
+from addons.exchange import Attempt, Exchange, Usage
 from addons.operate import METRICS_PATH
 from addons.operate.metrics import MAX_REASONS, Metrics
 from addons.operate.observer import Observer, result
@@ -145,6 +145,18 @@ def test_reasons_are_bounded() -> None:
 
 
 # --- inside a provider ---------------------------------------------------------------------------
+
+
+async def test_tokens_are_counted_once(here: Place) -> None:
+    """By the journal where there is one, else as the exchange has them."""
+    for provider, tokens in (("fake", 7.0), (PROVIDER, 0.0)):
+        exchange = exchange_of(FakeProvider(name=provider))
+        here.observer.began(exchange, 0.0)
+        attempts(exchange, ("a", Commit()))
+        exchange.usage, exchange.outcome = Usage(7, 5, 3), Outcome.COMPLETED
+        here.observer.ended(exchange)
+        labels = {"provider": provider, "account": "a"}
+        assert value(here.observer, "input_tokens_total", **labels) == tokens
 
 
 async def test_cooldowns_refreshes_and_tokens(here: Place) -> None:
