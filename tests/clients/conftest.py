@@ -1,8 +1,8 @@
 """Real clients against a real floway process.
 
 The clients are looked for in the folder that ``FLOWAY_CLIENTS`` names: ``codex-VERSION``,
-``opencode`` and ``claude-code``, each with ``node_modules/.bin/…`` as npm installs them. A client that is not there
-skips its tests.
+``opencode`` and ``claude-code``, each with ``node_modules/.bin/…`` as npm installs them. A client
+that is not there skips its tests.
 """
 
 from __future__ import annotations
