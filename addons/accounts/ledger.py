@@ -115,7 +115,8 @@ class Ledger:
         return True
 
     def _take(self, handle: str, model: str | None, kept: Entry, now: float) -> None:
-        entry = kept.at(now)
+        own = self._ended.get(cooldown_key(self._provider, handle, model), 0.0)
+        entry = kept.at(now).merged(Entry(own))  # ours may wait to be written still
         if entry.ended:
             self._pool.cooldowns.forget(handle, model, entry.ended)
         if entry.cooldown is None:

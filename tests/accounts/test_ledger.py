@@ -164,6 +164,21 @@ async def test_a_change_that_follows_a_clear_at_once_does_not_undo_it() -> None:
         assert [each.until for each in await kept_cooldowns(store, "p", clock.now)] == [NOW + 5]
 
 
+async def test_a_clear_that_is_not_written_yet_is_not_undone_by_a_look() -> None:
+    store, clock = MemoryStore(clock=Clock()), Clock()
+    async with process(store, clock) as one, process(store, clock) as other:
+        one.pool.cool(one.a, None, NOW + 600, "weekly", now=NOW)
+        await one.ledger.flush()
+        await other.ledger.look()
+        clock.now += 1
+        other.pool.cooldowns.clear(other.a.handle, None)
+        one.pool.back_off(one.a, "other", 5.0, "busy", now=clock.now)
+        await one.ledger.flush()
+        assert await other.ledger.look()
+        assert other.until() == 0
+        assert other.until(model="other") == clock.now + 5
+
+
 async def test_it_looks_by_itself() -> None:
     store, clock = MemoryStore(clock=Clock()), Clock()
     async with process(store, clock) as one:

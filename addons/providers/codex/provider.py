@@ -29,7 +29,7 @@ from addons.providers.codex.listing import listed
 from addons.providers.codex.memory import Memory
 from addons.providers.codex.models import Model
 from addons.providers.codex.observation import ITEM_DONE, observe
-from addons.providers.codex.planning import Caller, Planner, named_model
+from addons.providers.codex.planning import Caller, Planner
 from addons.providers.codex.progress import Progress
 from addons.providers.codex.refusals import from_answer
 from addons.providers.codex.rehearsal import rehearse
@@ -277,13 +277,7 @@ class CodexProvider:
             logger.info("exchange %s: %s", exchange.id, note)
         model = exchange.turn.model if exchange.turn is not None else ""
         if exchange.websocket:  # an account that cools for the model is not asked
-            model = named_model(exchange, identity)
-            if not model:
-                # The client would take the upstream's word on the model for a change of it.
-                exchange.hidden_headers.add("openai-model")
-                known = self._memory.lineages.thread(identity.session_id, identity.thread_id)
-                model = known.model if known is not None else ""
-            model = model or self._planner.likely_model(self._catalogue.models)
+            model = self._sockets.model_of(exchange, identity, now)
         progress = exchange.state = Progress(identity, model, body=body or None)
         exchange.conversation = f"{exchange.principal}:side"
         if exchange.route.kind.startswith("model"):

@@ -3,7 +3,8 @@
 A connection has one account; nothing on it can be sent again. What a message says of limits and
 refusals counts for the requests after it. Where another account can serve, the client is made to
 connect again, in the way that its official form does by itself: it is told that the connection has
-reached its limit, upon which it sends its whole input on a new one (codex-wire.md §3).
+reached its limit, upon which it sends its whole input on a new one (codex-wire.md §3). The same is
+done where the account itself is worth another try.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from addons.front.sse import ServerEvent, event_type
 from addons.providers.codex import frames, verdicts
 from addons.providers.codex.catalogue import Catalogue
 from addons.providers.codex.continuation import Continuation
+from addons.providers.codex.identity import Identity
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.memory import Memory
 from addons.providers.codex.observation import ITEM_DONE
-from addons.providers.codex.planning import Caller, Planner
+from addons.providers.codex.planning import Caller, Planner, named_model
 from addons.providers.codex.progress import Progress
 from addons.providers.codex.refusals import from_event
 from addons.providers.codex.resolution import resolve
@@ -38,7 +40,10 @@ TROUBLE: Final = 60.0
 client connects again to the same account."""
 
 TROUBLES: Final = 1000
-"""Conversations of which that is remembered."""
+"""Conversations, or callers, of which something is remembered."""
+
+MOVING: Final = 10.0
+"""Seconds within which a client that was told to has connected again."""
 
 ENDS = frozenset({"response.completed", "response.incomplete"})
 
@@ -74,6 +79,23 @@ class Sockets:
         self._observed = observed
         self._observe = observe
         self._troubles: OrderedDict[str, float] = OrderedDict()
+        self._moving: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        """Model of a caller who was told to connect again, and when."""
+
+    def model_of(self, exchange: Exchange, identity: Identity, now: float) -> str:
+        """The model that a connection is probably for; most handshakes name none."""
+        model = named_model(exchange, identity)
+        if model:
+            return model
+        # The client would take the upstream's word on the model for a change of it.
+        exchange.hidden_headers.add("openai-model")
+        known = self._memory.lineages.thread(identity.session_id, identity.thread_id)
+        if known is not None and known.model:
+            return known.model
+        moving, at = self._moving.get(exchange.principal, ("", 0.0))
+        if now - at < MOVING:
+            return moving
+        return self._planner.likely_model(self._catalogue.models)
 
     def client_frame(self, exchange: Exchange, text: bytes) -> bytes:
         """The client's message as it goes upstream.
@@ -87,8 +109,9 @@ class Sockets:
         assert account is not None
         now = self._clock()
         create = frames.parse_client(text)
-        if self._memory.pool.should_move(account, str(create.body["model"]), now):
-            raise _reconnect(exchange)
+        model = str(create.body["model"])
+        if self._memory.pool.should_move(account, model, now):
+            raise self._reconnect(exchange, model, now)
         identity = resolve(
             exchange.headers,
             create.body,
@@ -181,36 +204,42 @@ class Sockets:
     ) -> ClientError | None:
         """What the client is told in the place of a refusal before output; None: the refusal."""
         pool, model = self._memory.pool, progress.model
-        if isinstance(verdict, RefreshCredentials):  # the next connection begins with a refresh
-            return _reconnect(exchange)
+        if isinstance(verdict, RefreshCredentials | SameAccount):
+            return self._reconnect(exchange, model, now)  # which begins with a refresh perhaps
         if not isinstance(verdict, NextAccount):
             return None
         if pool.should_move(account, model, now):
-            return _reconnect(exchange)
-        if len(pool.accounts) > 1:
-            found = pool.refusal(model, now)
-            if found is not None:
-                return found.client_error(model, now, last=verdict.error)
-        return None
+            return self._reconnect(exchange, model, now)
+        found = pool.refusal(model, now)
+        if found is None:
+            return None
+        pool.absolve(model, found)
+        return (
+            found.client_error(model, now, last=verdict.error) if len(found.reasons) > 1 else None
+        )
+
+    def _reconnect(self, exchange: Exchange, model: str, now: float) -> ClientError:
+        _note(self._moving, exchange.principal, (model, now))
+        return ClientError(
+            400,
+            RECONNECT,
+            f"This conversation goes on elsewhere (exchange {exchange.id}): connect again, and "
+            "send the whole input.",
+        )
 
     def _troubled(self, conversation: str, now: float) -> bool:
         at = self._troubles.get(conversation)
         return at is not None and now - at < TROUBLE
 
     def _trouble(self, conversation: str, now: float) -> None:
-        self._troubles[conversation] = now
-        self._troubles.move_to_end(conversation)
-        while len(self._troubles) > TROUBLES:
-            self._troubles.popitem(last=False)
+        _note(self._troubles, conversation, now)
 
 
-def _reconnect(exchange: Exchange) -> ClientError:
-    return ClientError(
-        400,
-        RECONNECT,
-        f"Another account goes on with this conversation (exchange {exchange.id}). Connect again "
-        "and send the whole input.",
-    )
+def _note[T](notes: OrderedDict[str, T], key: str, value: T) -> None:
+    notes[key] = value
+    notes.move_to_end(key)
+    while len(notes) > TROUBLES:
+        notes.popitem(last=False)
 
 
 def _status(verdict: Verdict) -> int:

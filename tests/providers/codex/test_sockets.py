@@ -278,7 +278,7 @@ async def test_the_server_s_trouble_is_no_account_s_the_first_time() -> None:
     side = Side()
     failure = {"type": "error", "status": 500, "error": {"type": "server_error"}}
     session = ("session-id", "01a1fc65-f0a6-7a82-9f9d-1d6c86602b70")
-    for account, status in (("ada", 500), ("ada", 400), ("ben", 500)):
+    for account, status in (("ada", 400), ("ada", 400), ("ben", 500)):
         exchange = await opened(side, session)
         assert exchange.attempts[0].account == account
         sent(side, exchange, create())
