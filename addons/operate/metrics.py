@@ -84,10 +84,7 @@ class Metrics:
             kind: make.counter(f"{kind}_tokens", told, "provider", "account")
             for kind, told in (
                 ("input", "Input tokens, as upstreams reported them."),
-                (
-                    "eligible",
-                    "Input tokens that a prompt cache could have read, where floway can tell.",
-                ),
+                ("eligible", "Input tokens that a prompt cache could have read, where known."),
                 ("cached", "Input tokens that were read from the upstream's prompt cache."),
                 ("output", "Output tokens."),
             )
