@@ -35,19 +35,20 @@ async def plan(exchange: Exchange) -> Plan:
             if len(providers) > 1 or exchange.protocol.name == "messages":
                 return await _models(exchange, providers)
         case "count":
-            return _count(exchange)
+            return await _count(exchange)
     if exchange.wants_default and exchange.turn is not None:
         await _name_default(exchange, exchange.turn)
     return await exchange.provider.plan(exchange)
 
 
-def _count(exchange: Exchange) -> Generated:
+async def _count(exchange: Exchange) -> Generated:
     """How many tokens a request has, as far as :mod:`addons.front.token_estimate` can tell.
 
     Raises:
         ClientError: it is no request.
     """
-    counted = request_tokens(exchange.protocol.parse(exchange.request).body)
+    body = exchange.protocol.parse(exchange.request).body
+    counted = await asyncio.to_thread(request_tokens, body)  # a long one takes its time
     return _answer({"input_tokens": counted})
 
 

@@ -49,7 +49,7 @@ def test_short_texts(text: str, tokens: int) -> None:
 
 
 def test_a_long_text_is_looked_at_here_and_there() -> None:
-    short, long = ENGLISH * 100, ENGLISH * 1000
+    short, long = ENGLISH * 200, ENGLISH * 2000
     assert len(short) < MEASURED < len(long)
     assert text_tokens(long) == pytest.approx(10 * text_tokens(short), rel=0.02)
 
