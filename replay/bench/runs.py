@@ -1,34 +1,48 @@
-"""Benchmark of the provider's runs without a network: ``python -m replay.bench.runs``.
+"""Benchmark of the provider's runs by themselves: ``python -m replay.bench.runs``.
 
-An upstream in memory says what it has to say as fast as it is heard. Three figures: messages a
-second through one run, up to the events of its response; runs that wait for tools at the same time;
-and what memory is left over after many turns.
+Messages a second through one run, up to the events of its response, from an upstream in memory and
+from a sandbox in a process of its own, over HTTP/2 and TLS; runs that wait for tools at the same
+time; and what memory is left over after many turns.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import multiprocessing
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.queues import Queue
+from pathlib import Path
 
 import psutil
 
 from addons.providers.cursor.blobs import BlobMap
+from addons.providers.cursor.channel import Channels, Opening
+from addons.providers.cursor.connections import Connections
+from addons.providers.cursor.endpoint import Endpoint, Hosts
 from addons.providers.cursor.events import Ending, ResponseEvents, ResponseWriter
+from addons.providers.cursor.http_clients import HttpClients
 from addons.providers.cursor.parking import Parking, RunOwner
 from addons.providers.cursor.proto.agent_pb2 import (
     AgentClientMessage,
     AgentRunRequest,
     AgentServerMessage,
+    ConversationAction,
     GetBlobArgs,
     InteractionUpdate,
     KvServerMessage,
+    RequestedModel,
     SetBlobArgs,
     TextDeltaUpdate,
     TurnEndedUpdate,
+    UserMessage,
+    UserMessageAction,
 )
 from addons.providers.cursor.proto.exec_pb2 import ExecServerMessage
 from addons.providers.cursor.proto.mcp_pb2 import McpArgs
@@ -36,6 +50,7 @@ from addons.providers.cursor.run import RunMachine
 from addons.providers.cursor.run_limits import RunLimits
 from addons.providers.cursor.run_outputs import ToolCall, ToolResult
 from addons.providers.cursor.session import RunResponse, RunSession
+from replay.sandbox.embedded import EmbeddedSandbox
 
 REQUEST = AgentClientMessage(
     run_request=AgentRunRequest(conversation_state=b"")
@@ -142,6 +157,80 @@ async def one_run(count: int) -> Figure:
     return Figure("one run, to the events of its response", len(mixed) / took, "messages/s")
 
 
+async def over_http2(count: int) -> Figure:
+    """The same from a sandbox, which says so many words; TLS, flow control and all."""
+    with tempfile.TemporaryDirectory() as home, _sandbox(Path(home)) as found:
+        connections, clients = Connections(ca_file=found.ca_file), HttpClients()
+        try:
+            request_id = str(uuid.uuid4())
+            headers = [*found.headers, ("x-request-id", request_id)]
+            opening = Opening(request_id, headers, headers, headers)
+            agent = Endpoint.parse(found.url)
+            hosts = Hosts(agent, agent, "http2")
+            channel = await Channels(connections, clients).open(hosts, opening, lane="account")
+            machine = RunMachine(BlobMap(), run_id=request_id)
+            session = RunSession(channel, machine, RunOwner("principal", "c", "account"))
+            begun = time.perf_counter()
+            async for _ in _events(session.start(_asked(f"[[say {count}]]"))):
+                pass
+            took = time.perf_counter() - begun
+            await session.ended()
+        finally:
+            connections.close()
+            await clients.close()
+    return Figure("one run over HTTP/2, from a sandbox", count / took, "messages/s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    url: str
+    ca_file: Path
+    headers: list[tuple[str, str]]
+
+
+@contextlib.contextmanager
+def _sandbox(home: Path) -> Iterator[_Found]:
+    """A sandbox in a process of its own."""
+    spawning = multiprocessing.get_context("spawn")
+    ready: Queue[_Found] = spawning.Queue()
+    process = spawning.Process(target=_serve, args=(home, ready), daemon=True)
+    process.start()
+    try:
+        yield ready.get(timeout=60)
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(home: Path, ready: Queue[_Found]) -> None:
+    async def serve() -> None:
+        sandbox = await EmbeddedSandbox.start(home)
+        _, signed_in = sandbox.cursor_sign_ins()[0]
+        headers = [
+            ("authorization", f"Bearer {signed_in['accessToken']}"),
+            ("connect-protocol-version", "1"),
+            ("content-type", "application/connect+proto"),
+            ("x-cursor-client-type", "sdk"),
+            ("x-cursor-client-version", "sdk-python-1.1.0"),
+        ]
+        ready.put(_Found(sandbox.url, sandbox.ca_file, headers))
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+def _asked(text: str) -> bytes:
+    message = UserMessage(text=text, message_id=str(uuid.uuid4()))
+    action = ConversationAction(user_message_action=UserMessageAction(user_message=message))
+    run = AgentRunRequest(
+        conversation_state=b"",
+        action=action,
+        conversation_id=str(uuid.uuid4()),
+        requested_model=RequestedModel(model_id="composer-2"),
+    )
+    return AgentClientMessage(run_request=run).SerializeToString()
+
+
 async def many_runs(count: int) -> list[Figure]:
     """Runs that call two tools and wait, all at once; then all get their results."""
     parking: Parking[RunSession] = Parking(limit=count, each=count)
@@ -214,6 +303,7 @@ async def measure(scale: float = 1.0) -> AsyncIterator[Figure]:
     """
     yield machine_alone(int(200_000 * scale))
     yield await one_run(int(50_000 * scale))
+    yield await over_http2(int(50_000 * scale))
     for figure in await many_runs(max(2, int(100 * scale))):
         yield figure
     yield await many_turns(int(1000 * scale), warm_up=int(100 * scale))

@@ -5,7 +5,7 @@ Times are seconds of any clock that does not go back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from addons.providers.cursor.errors import CursorError
 
@@ -45,7 +45,7 @@ class ToolResult:
 class Send:
     """An ``AgentClientMessage``, to be sent in the order in which it came out."""
 
-    payload: bytes
+    payload: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class TurnEnded:
     """
 
     usage: Usage
-    checkpoint: bytes | None = None
+    checkpoint: bytes | None = field(default=None, repr=False)
     late_error: CursorError | None = None
 
 
