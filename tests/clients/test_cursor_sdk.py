@@ -1,4 +1,5 @@
 """Cursor's official Python SDK against the sandbox's Cursor side: that is what proves it faithful.
+Then the same through a floway process.
 
 The SDK is installed from PyPI into an environment of its own, in the cache folder, once. Its
 answers are the product's; nothing of it is read.
@@ -12,7 +13,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ import pytest
 from replay.record import cursor_sdk, install
 from replay.record.errors import RecordError
 from replay.sandbox import Sandbox, SandboxConfig
+from tests.clients.conftest import StartFloway
 
 pytestmark = pytest.mark.clients
 
@@ -50,27 +52,35 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 @dataclass
 class Sdk:
-    """The SDK with its made-up home folder."""
+    """The SDK with its made-up home folder.
+
+    Attributes:
+        control: where the sandbox's ``/_sandbox/`` is.
+    """
 
     python: Path
-    sandbox: Sandbox
+    url: str
+    key: str
+    control: str
     home: Path
+    ca_file: Path | None = None
 
-    async def talk(
-        self, *prompts: str, over: Literal["https", "http"] = "https", model: str = "composer-2"
-    ) -> list[Json]:
+    @classmethod
+    def at(cls, python: Path, sandbox: Sandbox, folder: Path, *, tls: bool = True) -> Self:
+        """Straight at a sandbox."""
+        url = sandbox.https_url if tls else sandbox.http_url
+        key = sandbox.cursor_accounts[0].api_key
+        return cls(python, url, key, sandbox.http_url, folder / "home", sandbox.ca_file)
+
+    async def talk(self, *prompts: str, model: str = "composer-2") -> list[Json]:
         """What comes of the prompts, sent in one conversation."""
-        url = self.sandbox.https_url if over == "https" else self.sandbox.http_url
         work = self.home / "work"
         work.mkdir(parents=True, exist_ok=True)
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
-            "NODE_EXTRA_CA_CERTS": str(self.sandbox.ca_file),
-        }
-        key = self.sandbox.cursor_accounts[0].api_key
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
+        if self.ca_file is not None:
+            environment["NODE_EXTRA_CA_CERTS"] = str(self.ca_file)
         process = await asyncio.create_subprocess_exec(
-            *(self.python, "-I", SCRIPT, url, key, model, *prompts),
+            *(self.python, "-I", SCRIPT, self.url, self.key, model, *prompts),
             env=environment,
             cwd=work,
             stdout=asyncio.subprocess.PIPE,
@@ -86,7 +96,7 @@ class Sdk:
 
     async def runs(self) -> list[Json]:
         """The runs that the sandbox has seen."""
-        async with httpx.AsyncClient(base_url=self.sandbox.http_url, verify=False) as client:
+        async with httpx.AsyncClient(base_url=self.control, verify=False) as client:
             answer = await client.get("/_sandbox/requests", params={"transport": "agent"})
         found: list[Json] = answer.json()["requests"]
         return found
@@ -94,16 +104,13 @@ class Sdk:
 
 @pytest.fixture
 def sdk(python: Path, sandbox: Sandbox, tmp_path: Path) -> Sdk:
-    return Sdk(python, sandbox, tmp_path / "home")
+    return Sdk.at(python, sandbox, tmp_path)
 
 
-@pytest.mark.parametrize("over", ["https", "http"])
-async def test_a_conversation_with_tools_goes_on_by_its_checkpoint(
-    sdk: Sdk, over: Literal["https", "http"]
-) -> None:
-    """Over HTTP/2, and without TLS by RunSSE: what was said is in the client's blobs alone."""
+async def continued(sdk: Sdk) -> list[Json]:
+    """Three turns: what was said is in the client's blobs alone. Gives the runs."""
     first, second, third = await sdk.talk(
-        "Hello. [[think 3]][[remember colour teal]]", CALLS, "[[recall colour]]", over=over
+        "Hello. [[think 3]][[remember colour teal]]", CALLS, "[[recall colour]]"
     )
     assert first["status"] == second["status"] == third["status"] == "finished"
     assert first["result"].startswith("You said: Hello.")
@@ -112,14 +119,33 @@ async def test_a_conversation_with_tools_goes_on_by_its_checkpoint(
     assert third["result"] == "colour is teal."
     assert 0 < third["cached_tokens"] < third["input_tokens"]
     runs = await sdk.runs()
-    path = {"https": "/agent.v1.AgentService/Run", "http": "/agent.v1.AgentService/RunSSE"}[over]
-    assert {run["path"] for run in runs} == {path}
-    assert {run["http_version"] for run in runs} == {"2" if over == "https" else "1.1"}
     assert ["continued" in " ".join(run["notes"]) for run in runs] == [False, True, True]
+    return runs
 
 
-async def test_an_error_reaches_the_user(sdk: Sdk) -> None:
-    sdk.sandbox.cursor_accounts[0].spent = 2000
+@pytest.mark.parametrize(("tls", "path"), [(True, "Run"), (False, "RunSSE")])
+async def test_a_conversation_with_tools_goes_on_by_its_checkpoint(
+    python: Path, sandbox: Sandbox, tmp_path: Path, tls: bool, path: str
+) -> None:
+    """Over HTTP/2, and without TLS in its other form."""
+    runs = await continued(Sdk.at(python, sandbox, tmp_path, tls=tls))
+    assert {run["path"] for run in runs} == {f"/agent.v1.AgentService/{path}"}
+    assert {run["http_version"] for run in runs} == {"2" if tls else "1.1"}
+
+
+async def test_a_conversation_goes_through_floway(
+    python: Path, tmp_path: Path, start_floway: StartFloway
+) -> None:
+    floway = start_floway()
+    async with httpx.AsyncClient(base_url=floway.sandbox.url, verify=False) as client:
+        [account, *_] = (await client.get("/_sandbox/cursor/accounts")).json()["accounts"]
+    sdk = Sdk(python, floway.url, account["api_key"], floway.sandbox.url, tmp_path / "home")
+    runs = await continued(sdk)
+    assert {run["account"] for run in runs} == {account["label"]}
+
+
+async def test_an_error_reaches_the_user(sdk: Sdk, sandbox: Sandbox) -> None:
+    sandbox.cursor_accounts[0].spent = 2000
     [ended] = await sdk.talk("Hello.")
     assert ended["status"] == "error"
     assert "resource_exhausted" in ended["error"] or "usage limit" in ended["error"].lower()
@@ -135,6 +161,5 @@ async def test_only_models_of_our_list_are_taken(sdk: Sdk) -> None:
 async def test_large_prompts_wait_for_small_windows(python: Path, tmp_path: Path) -> None:
     config = SandboxConfig(home=tmp_path / "sandbox", gate="off", window=16384)
     async with Sandbox(config) as sandbox:
-        sdk = Sdk(python, sandbox, tmp_path / "home")
-        [told] = await sdk.talk(f"[[text ok]] {'word ' * 12_000}")
+        [told] = await Sdk.at(python, sandbox, tmp_path).talk(f"[[text ok]] {'word ' * 12_000}")
         assert told["result"] == "ok"
