@@ -33,6 +33,7 @@ from addons.settings_words import (
     ClientKey,
     Folder,
     Host,
+    ModelName,
     Name,
     Port,
     ProfileName,
@@ -139,7 +140,10 @@ class Settings(BaseSettings):
         description="Base URL to use for a provider in place of its real one, by provider name.",
     )
     model_aliases: Annotated[
-        dict[str, str], NoDecode, BeforeValidator(mapped), AfterValidator(with_usual_aliases)
+        dict[ModelName, ModelName],
+        NoDecode,
+        BeforeValidator(mapped),
+        AfterValidator(with_usual_aliases),
     ] = Field(
         default_factory=lambda: with_usual_aliases({}),
         description=(

@@ -39,7 +39,7 @@ def mapped(value: object) -> object:
         try:
             return json.loads(value)
         except ValueError as error:
-            raise ValueError(f"must be a JSON object or NAME=URL words ({error})") from None
+            raise ValueError(f"must be a JSON object or NAME=VALUE words ({error})") from None
     if isinstance(value, str):
         value = listed(value)
     if not isinstance(value, list | tuple):
@@ -48,7 +48,7 @@ def mapped(value: object) -> object:
     for word in value:
         name, equals, rest = str(word).partition("=")
         if not equals or not name.strip():
-            raise ValueError("must be written NAME=URL")
+            raise ValueError("must be written NAME=VALUE")
         result[name.strip()] = rest.strip()
     return result
 
@@ -62,9 +62,6 @@ def mapped_or_word(value: object) -> object:
 
 def with_usual_aliases(value: dict[str, str]) -> dict[str, str]:
     """Aliases of models, with the one that is there unless it is given."""
-    for name, model in value.items():
-        if not name.strip() or not model.strip():
-            raise ValueError("must have a name, or a pattern, and a model for each alias")
     return {"claude-*": DEFAULT, **value}
 
 
@@ -88,6 +85,13 @@ def _profile(value: str) -> str:
             "must be empty, a profile's name, such as 'client@1.2.3' or 'client@latest', or the "
             "path of its .yaml file"
         )
+    return value
+
+
+def _model(value: str) -> str:
+    value = value.strip()
+    if not value or not value.isprintable():
+        raise ValueError("must be a model's name")
     return value
 
 
@@ -134,6 +138,7 @@ def _folder(value: object) -> object:
 
 
 type Folder = Annotated[Path | None, BeforeValidator(_folder)]
+type ModelName = Annotated[str, AfterValidator(_model)]
 type Word = Annotated[str, AfterValidator(_word)]
 type Port = Annotated[int, Field(ge=0, le=65535)]
 type Name = Annotated[str, AfterValidator(_name)]

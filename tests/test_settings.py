@@ -107,6 +107,19 @@ def test_upstreams_have_three_spellings(value: object) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, {"claude-*": "default"}),
+        ("claude-haiku-*=small", {"claude-*": "default", "claude-haiku-*": "small"}),
+        ("claude-*= big ,x=y", {"claude-*": "big", "x": "y"}),
+    ],
+)
+def test_names_of_models(given: str | None, expected: dict[str, str]) -> None:
+    options = {} if given is None else {"model_aliases": given}
+    assert load(options).settings.model_aliases == expected
+
+
 def test_accounts_have_a_table_and_a_one_line_form(home: Path) -> None:
     write(
         home,
@@ -184,6 +197,7 @@ def test_a_bad_value_names_key_value_place_and_what_is_allowed(
         ("upstreams", ["one=https://x.example:port"], "upstreams.one"),
         ("upstreams", ["a b=https://x.example"], "upstreams.a b"),
         ("accounts", ["one:work"], "accounts[0]"),
+        ("model_aliases", ["claude-*="], "model_aliases.claude-*"),
     ],
 )
 def test_a_bad_member_is_named(name: str, value: list[str], place: str) -> None:
