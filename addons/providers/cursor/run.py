@@ -205,8 +205,8 @@ class RunMachine:
         """Time has passed.
 
         Args:
-            held: messages may be waiting that were not read, because the client is slow: the
-                server's silence says nothing.
+            held: the server's silence says nothing: it waits for messages that are not sent yet,
+                or its own were not read, because the client is slow.
         """
         if self.phase in (Phase.NEW, Phase.OVER):
             return []
@@ -352,7 +352,7 @@ class RunMachine:
             grace = limits.announced_siblings if announced else limits.siblings
             return self._last_progress + grace, self._park
         if not self._spoken:
-            return self._phase_began + limits.first_frame, lambda _: self._fail(
+            return self._last_message + limits.first_frame, lambda _: self._fail(
                 FirstFrameTimeout(limits.first_frame)
             )
         silent = self._last_message + limits.silence

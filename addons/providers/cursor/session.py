@@ -233,7 +233,8 @@ class RunSession:
 
     def _tick(self) -> None:
         self._timer_at = NEVER
-        self._apply(self._machine.tick(self._loop.time(), held=self._crowded))
+        held = self._crowded or not self._all_sent.is_set()
+        self._apply(self._machine.tick(self._loop.time(), held=held))
 
     # --- for the response --------------------------------------------------------------------
 

@@ -223,6 +223,20 @@ async def test_a_silent_upstream_is_given_up() -> None:
     await bench.over()
 
 
+async def test_a_request_that_takes_long_to_send_is_not_the_upstream_s_silence() -> None:
+    bench = Bench(limits=dataclasses.replace(QUICK, first_frame=0.005))
+    bench.channel.blocked = True
+    response = bench.start()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await anext(response)
+    bench.channel.closed.set()  # lets it through
+    (failed,) = await collected(response)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, FirstFrameTimeout)
+    await bench.over()
+
+
 async def test_what_the_upstream_says_explains_why_it_takes_nothing() -> None:
     bench = Bench()
     bench.channel.refuse = StreamReset(8)
