@@ -76,6 +76,8 @@ class SideCapture(TraceCapture):
         """A client's request, as it came."""
         if self._writer is None or not flow.live or flow.is_replay:
             return
+        if driver_of(flow) is not None:  # the control API's: no client of a model
+            return
         if len(self._pairs) >= MAX_OPEN:
             self._pairs.pop(next(iter(self._pairs)))
         client = flow_recording.of_request(flow)
