@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     ByteSize,
     Field,
@@ -33,7 +32,7 @@ from addons.settings_words import (
     ClientKey,
     Folder,
     Host,
-    ModelName,
+    ModelAliases,
     Name,
     Port,
     ProfileName,
@@ -139,12 +138,7 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Base URL to use for a provider in place of its real one, by provider name.",
     )
-    model_aliases: Annotated[
-        dict[ModelName, ModelName],
-        NoDecode,
-        BeforeValidator(mapped),
-        AfterValidator(with_usual_aliases),
-    ] = Field(
+    model_aliases: Annotated[ModelAliases, NoDecode] = Field(
         default_factory=lambda: with_usual_aliases({}),
         description=(
             "Model to serve in place of another name, by that name or a pattern with `*`; "

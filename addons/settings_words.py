@@ -139,6 +139,9 @@ def _folder(value: object) -> object:
 
 type Folder = Annotated[Path | None, BeforeValidator(_folder)]
 type ModelName = Annotated[str, AfterValidator(_model)]
+type ModelAliases = Annotated[
+    dict[ModelName, ModelName], BeforeValidator(mapped), AfterValidator(with_usual_aliases)
+]
 type Word = Annotated[str, AfterValidator(_word)]
 type Port = Annotated[int, Field(ge=0, le=65535)]
 type Name = Annotated[str, AfterValidator(_name)]
