@@ -15,6 +15,7 @@ from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
 
 from addons import launch as launches
+from addons.control import Opened
 from addons.debug.witness import show_attempt
 from addons.errors import FlowayError
 from addons.gateway import Gateway
@@ -69,6 +70,21 @@ class StagedProvider(FakeProvider):
         await self.stage.step("provider stops")
 
 
+class StagedControl:
+    """The control API, as far as a launch sees it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.opened: list[Opened] = []
+
+    async def open(self, opened: Opened) -> None:
+        self.opened.append(opened)
+        await self.stage.step("control opens")
+
+    async def close(self) -> None:
+        await self.stage.step("control closes")
+
+
 class Stage:
     """A launch whose steps are written down.
 
@@ -78,7 +94,7 @@ class Stage:
         added: whether accounts were added with the command line.
     """
 
-    def __init__(self, home: Path, **settings: Any) -> None:
+    def __init__(self, home: Path, *, controlled: bool = False, **settings: Any) -> None:
         self.steps: list[str] = []
         self.fails: dict[str, Exception] = {}
         self.waits: dict[str, asyncio.Event] = {}
@@ -90,6 +106,7 @@ class Stage:
         self.home = home
         self.configuration: Any = FakeConfiguration(Settings(home=home, **settings))
         self.gateway = Gateway(show_attempt)
+        self.control = StagedControl(self)
         self.launch = Launch(
             self.configuration,
             self.gateway,
@@ -98,6 +115,7 @@ class Stage:
             build_providers=self.build_providers,
             announce=self.announce,
             has_added=lambda _: self.added,
+            control=self.control if controlled else None,
         )
 
     async def step(self, name: str) -> None:
@@ -200,6 +218,30 @@ async def test_a_sandbox_beside_accounts(master: Master, tmp_path: Path) -> None
     stage = Stage(tmp_path / "home", accounts=ACCOUNTS, sandbox=True)
     await stage.start()
     assert "sandbox starts" in stage.steps
+    await stage.stop()
+
+
+async def test_the_control_api_is_open_while_the_providers_run(
+    master: Master, tmp_path: Path
+) -> None:
+    stage = Stage(tmp_path / "home", controlled=True)
+    await stage.start()
+    assert stage.steps[-2:] == ["provider starts", "control opens"]
+    (opened,) = stage.control.opened
+    assert (opened.address, opened.sandbox) == (f"http://127.0.0.1:{port(master)}", True)
+    assert "/healthz" in [route.path for route in opened.routes]
+    await stage.stop()
+    assert stage.steps[-4:-2] == ["control closes", "provider stops"]
+
+
+async def test_without_it_floway_does_not_start(
+    master: Master, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage(tmp_path / "home", controlled=True)
+    stage.fails["control opens"] = FlowayError("others can read the token")
+    await stage.start()
+    assert stage.gateway.service is None
+    assert "floway cannot start: others can read the token" in caplog.text
     await stage.stop()
 
 
