@@ -7,6 +7,7 @@ server for a sign of life, and closes what nobody uses.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -51,11 +52,16 @@ class Limits:
 
 
 class Stream:
-    """One request on a connection. One task reads, any number may send, one after the other."""
+    """One request on a connection. One task reads, any number may send, one after the other.
+
+    Attributes:
+        ticket: its place in the queue of streams that wait to send.
+    """
 
     def __init__(self, connection: Connection, number: int) -> None:
         self._connection = connection
         self.number = number
+        self.ticket = 0
         self._happened: deque[Head | Data | Trailers | Ended] = deque()
         self._error: errors.TransportError | None = None
         self._news = asyncio.Event()
@@ -71,6 +77,7 @@ class Stream:
             TransportError: the stream is over; SendTimeout: the server took no byte in time.
         """
         rest = memoryview(data)
+        self.ticket = self._connection.next_ticket()
         try:
             while len(rest):
                 self._room.clear()
@@ -78,6 +85,8 @@ class Stream:
                 if not self._connection.congested:
                     taken = self._connection.send(self.number, rest)
                     rest = rest[taken:]
+                if taken:
+                    self.ticket = self._connection.next_ticket()
                 if len(rest) and not taken:
                     await self._wait_for_room()
         except BaseException:
@@ -154,6 +163,7 @@ class Connection(asyncio.Protocol):
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._tickets = itertools.count(1)
         self._heard = self._used = self._loop.time()
         self._asked: float | None = None  # when a PING went out that is not answered
 
@@ -235,6 +245,10 @@ class Connection(asyncio.Protocol):
         taken = self._machine.send(number, data)
         self._flush()
         return taken
+
+    def next_ticket(self) -> int:
+        """The last place in the queue of those that wait to send."""
+        return next(self._tickets)
 
     def acknowledge(self, number: int, cost: int) -> None:
         self._machine.acknowledge(number, cost)
@@ -338,10 +352,18 @@ class Connection(asyncio.Protocol):
                         stream.put(event)
 
     def _wake(self, number: int) -> None:
-        streams = self._streams.values() if number == 0 else [self._streams.get(number)]
-        for stream in streams:
+        """There may be room on a stream, or, for 0, on the connection.
+
+        Whoever comes first may take all the room there is. Those that waited longest since they
+        last sent come first, so that a large body does not starve the heartbeats of other runs.
+        """
+        if number:
+            stream = self._streams.get(number)
             if stream is not None:
                 stream.wake()
+            return
+        for stream in sorted(self._streams.values(), key=lambda each: each.ticket):
+            stream.wake()
 
     def _after_use(self) -> None:
         self._used = self._loop.time()

@@ -43,7 +43,7 @@ class ServerStream:
         self.headers = dict(cast("list[tuple[bytes, bytes]]", headers))
         self.received = 0
         self.unread = 0
-        self.manual = False  # the handler itself gives windows back
+        self.manual = connection.owner.manual
         self.reset_with: int | None = None
         self.ended = asyncio.Event()
         self.window = asyncio.Event()
@@ -205,6 +205,7 @@ class H2Server:
     """A listening server.
 
     Attributes:
+        manual: handlers give windows back themselves; may be set for one stream, too.
         deaf: nothing that comes is read any more, and so nothing is answered, PINGs neither.
         talks: what is to be said, the first SETTINGS above all, is sent.
     """
@@ -213,6 +214,7 @@ class H2Server:
         self.handler = handler
         self.window = window
         self.max_streams = max_streams
+        self.manual = False
         self.talks = True
         self.deaf = False
         self.pings = 0

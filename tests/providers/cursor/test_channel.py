@@ -155,6 +155,33 @@ async def test_messages_of_several_senders_are_not_mixed() -> None:
     assert seen == messages  # whole, and in the order of the calls
 
 
+async def test_a_large_body_does_not_starve_the_other_runs_of_the_connection() -> None:
+    async def handler(stream: ServerStream) -> None:
+        stream.respond()
+        await stream.message()
+        await stream.end()
+
+    server = H2Server(handler, window=2**24)
+    server.manual = True  # the connection's window is opened by hand
+    async with server.listening(), opener() as made:
+        large, small = await made.open(server.endpoint), await made.open(server.endpoint)
+        sending = asyncio.create_task(large.send(BODY))
+        await server.until(lambda: server.streams and server.streams[0].received == 65535)
+        waiting = asyncio.create_task(small.send(b"heartbeat"))
+        (connection,) = server.connections
+        for received in (65535, 65535 + 16384):  # the first room goes to whoever waited longer
+            await server.until(lambda r=received: server.streams[0].received >= r)
+            connection.server.h2.increment_flow_control_window(16384)
+            connection.flush()
+        async with asyncio.timeout(5):
+            await waiting
+            assert [message async for message in small] == []
+        connection.server.h2.increment_flow_control_window(2**24)
+        connection.flush()
+        await sending
+        assert [message async for message in large] == []
+
+
 async def test_compressed_messages_are_opened() -> None:
     async def handler(stream: ServerStream) -> None:
         stream.respond()
