@@ -29,6 +29,10 @@ async def plan(exchange: Exchange) -> Plan:
     list of models, and how long a request is."""
     match exchange.route.kind:
         case "models":
+            for each in exchange.candidates:
+                if each.route is not None and each.provider.knows(exchange):
+                    exchange.provider, exchange.route = each.provider, each.route
+                    return await each.provider.plan(exchange)
             providers = [each.provider for each in exchange.candidates if each.route is not None]
             if exchange.header("anthropic-version") is not None:
                 exchange.protocol = protocols.get("messages")

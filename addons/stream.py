@@ -417,6 +417,8 @@ class AttemptStream(IntakeStream):
         production = driver.production if driver is not None else None
         if driver is None or production is None or already_streamed:
             yield from super().send_response(already_streamed)
+            if driver is not None and self.client_http2:
+                yield from self._end_before_request()
             return
         driver.production = None
         if self.client_method == "HEAD":
@@ -443,6 +445,19 @@ class AttemptStream(IntakeStream):
             yield from self._break(driver, production.error)
             return
         yield from super().send_response(already_streamed=True)
+
+    def _end_before_request(self) -> Commands:
+        """The answer is over, and the request goes on: over HTTP/2 the client may be told at once.
+
+        mitmproxy waits for the request's end, which a client of a two-way stream puts off until
+        the answer has ended. What still comes of the request is ignored.
+        """
+        going_on = self.client_state == self.state_stream_request_body
+        if going_on and self.server_state == self.state_done:
+            if self._sending is not None:
+                self._sending.ended = False  # half a request: this connection is done
+            self.client_state = self.state_done
+            yield from self.flow_done()
 
     def _break(self, driver: Driver, error: Exception) -> Commands:
         message = f"the answer could not be completed: {type(error).__name__}"

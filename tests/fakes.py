@@ -93,6 +93,9 @@ class FakeProvider:
     def claims(self, model: str) -> bool:
         return model.startswith(f"{self.name}/")
 
+    def knows(self, exchange: Exchange) -> bool:
+        return exchange.header("x-official") == self.name
+
     async def models(self) -> Sequence[ModelEntry]:
         if isinstance(self.listed, Exception):
             raise self.listed

@@ -130,6 +130,13 @@ async def test_where_none_has_a_list_the_first_says_why() -> None:
     assert caught.value.code == "fake"
 
 
+async def test_an_official_client_is_given_its_provider_s_own_answer() -> None:
+    exchange = asked(MODELS_ROUTE, both(MODELS_ROUTE))
+    exchange.headers.append((b"x-official", b"other"))
+    assert isinstance(await choice.plan(exchange), Forward)
+    assert exchange.provider.name == "other"
+
+
 async def test_one_provider_alone_plans_by_itself() -> None:
     one, _ = providers()
     exchange = asked(MODELS_ROUTE, (Candidate(one, MODELS_ROUTE), Candidate(one, None)))

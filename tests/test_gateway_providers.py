@@ -235,6 +235,38 @@ async def test_an_answer_while_the_request_goes_on(
     assert other.ends == ["completed"]
 
 
+async def test_over_http_2_an_answer_may_end_before_its_request(
+    proxy: Proxy, other: FakeProvider
+) -> None:
+    gone = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"begun")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nready")
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        other.upstream = ("127.0.0.1", server.sockets[0].getsockname()[1])
+        other.served = [replace(DUPLEX, host="model.test")]
+        proxy.serve()
+
+        def plan(exchange: Exchange) -> Forward:
+            made = other.forward(exchange)
+            headers = [pair for pair in made.request.headers if pair[0] != b"content-length"]
+            headers.append((b"transfer-encoding", b"chunked"))
+            return replace(made, request=replace(made.request, headers=headers))
+
+        other.plans, other.verdicts = [plan], [Commit()]
+        client = await proxy.client("h2")
+        call = await client.call("/run", b"begun", finish=False)
+        told = await call.answer()
+        assert (told.status, told.body, told.broken) == (200, b"ready", "")
+        await asyncio.wait_for(gone.wait(), 5)
+        assert other.ends == ["completed"]
+
+
 async def test_a_refused_request_that_goes_on(proxy: Proxy, other: FakeProvider) -> None:
     other.served = [*OTHER, DUPLEX]
     other.plans = [Refuse(BUSY)]

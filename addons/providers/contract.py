@@ -221,6 +221,12 @@ class Provider(Protocol):
         What no provider claims is served by the first one that has a route for it.
         """
 
+    def knows(self, exchange: Exchange) -> bool:
+        """Whether a request that several providers could answer is from this one's official client.
+
+        It then wants the provider's own answer, and not one for all.
+        """
+
     async def models(self) -> Sequence[ModelEntry]:
         """The models that its accounts serve, by the names that clients use; none without accounts.
 

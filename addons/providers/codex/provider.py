@@ -160,6 +160,10 @@ class CodexProvider:
         """None by name: it serves what nobody else does."""
         return False
 
+    def knows(self, exchange: Exchange) -> bool:
+        """None: its official client asks elsewhere."""
+        return False
+
     async def models(self) -> Sequence[ModelEntry]:
         return await listed(self._planner, self._catalogue, self._memory.pool, self._clock())
 

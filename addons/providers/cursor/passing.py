@@ -20,10 +20,9 @@ _OF_ONE_CONNECTION: Final = frozenset(
 _EXCHANGE: Final = "/auth/"
 
 
-def own_token(exchange: Exchange) -> str:
-    """The bearer token that the client has brought; "" for none."""
-    scheme, _, token = (exchange.header("authorization") or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def is_official(exchange: Exchange) -> bool:
+    """Whether the caller is an official client: each of its requests says of which kind."""
+    return exchange.header("x-cursor-client-type") is not None
 
 
 def is_swappable(exchange: Exchange) -> bool:

@@ -107,6 +107,9 @@ class CursorProvider:
     def claims(self, model: str) -> bool:
         return serves(model)
 
+    def knows(self, exchange: Exchange) -> bool:
+        return passing.is_official(exchange)
+
     async def models(self) -> Sequence[ModelEntry]:
         ready = [each for each in self.accounts if await self._serving.usable(each)]
         if not ready:
@@ -137,7 +140,7 @@ class CursorProvider:
         match exchange.route.kind:
             case "model":
                 return await self._runs.plan(exchange, exchange.state)
-            case "models":
+            case "models" if not self.knows(exchange):
                 return await self._listed(exchange)
             case _:
                 return await self._passed(exchange, exchange.state)
