@@ -30,6 +30,7 @@ from tests.operate.places import Signing
 from tests.proxies import SSE, STREAM, Proxy, ask, expected_errors, judge_by_status, said
 from tests.stream.behaviours import refuse, succeed
 from tests.stream.conftest import until
+from tests.stream.sockets import End, accept, dial
 from tests.stream.upstreams import Upstream
 
 errors = pytest.fixture(autouse=True)(expected_errors)
@@ -235,6 +236,23 @@ async def test_a_token_that_others_can_read_keeps_it_from_starting(
 
 
 # --- what is measured ----------------------------------------------------------------------------
+
+
+async def test_a_websocket_is_open_until_its_end(served: Served, upstream: Upstream) -> None:
+    def count(name: str, **labels: str) -> float | None:
+        return served.registry.get_sample_value(f"floway_{name}", {"provider": "fake", **labels})
+
+    accepted: asyncio.Queue[End] = asyncio.Queue()
+    upstream.answers(accept(accepted))
+    head, client = await dial(served.proxy.port)
+    assert head.startswith(b"HTTP/1.1 101 ")
+    server = await asyncio.wait_for(accepted.get(), 5)
+    await until(lambda: count("websocket_connections") == 1, "it is not counted")
+    client.abort()
+    await until(lambda: count("websocket_connections") == 0, "it is still counted")
+    server.abort()
+    labels = {"protocol": "responses", "kind": "model_socket", "outcome": "client_left"}
+    assert count("requests_total", **labels) == 1
 
 
 async def test_requests_are_counted_and_timed(served: Served, upstream: Upstream) -> None:
