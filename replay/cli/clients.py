@@ -190,6 +190,7 @@ def _claude_code(facts: Facts) -> Setup:
             "model_aliases says so, and can say something else. Other models by their names:",
             f"  claude --model {MODEL} -p 'Say hello.'",
             f"  export ANTHROPIC_MODEL={MODEL} ANTHROPIC_DEFAULT_HAIKU_MODEL={SMALL_MODEL}",
+            f"  export CLAUDE_CODE_MAX_CONTEXT_TOKENS={WINDOW}",
         ),
     )
 

@@ -234,6 +234,27 @@ def test_an_account_that_is_used_up_is_not_noticed(
     assert accounts[1] != first.account
 
 
+def test_cursor(floway: Floway, tmp_path: Path) -> None:
+    """The other provider: tools are run by the client, in the middle of an upstream's run."""
+    claude = claude_code(tmp_path, floway, ANTHROPIC_MODEL="cursor/composer-2")
+    first = claude.run("say hello")
+    assert first.code == 0, first
+    command = directive("Bash", command="echo sandbox-$((6*7))", description="prints")
+    file = directive("Read", file_path=str(claude.work / "notes.txt"))
+    second = claude.run("--continue", f"Both. {command} {file}", tools="Bash,Read")
+    assert second.code == 0, second
+    assert "sandbox-42" in second.out, second
+    assert "the answer is 42" in second.out, second
+    last = claude.run("--continue", "--output-format", "json", "once more")
+    assert last.code == 0, last
+    told = json.loads(last.out)
+    assert "once more" in told["result"]
+    assert told["usage"]["output_tokens"] > 0
+    assert model_requests(floway.sandbox.requests()) == [], "no other provider was asked"
+    runs = floway.sandbox.requests(path="/agent.v1.AgentService/Run")
+    assert [run["status"] for run in runs] == [200, 200, 200], "results go into the run that waits"
+
+
 def test_all_accounts_are_used_up(start_floway: StartFloway, tmp_path: Path) -> None:
     floway = start_floway()
     claude = claude_code(tmp_path, floway)
