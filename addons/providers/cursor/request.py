@@ -29,12 +29,16 @@ from addons.providers.cursor.proto.exec_pb2 import (
 )
 from addons.providers.cursor.run_outputs import Part
 from addons.providers.cursor.state import StatePlan, SystemPlace
-from addons.providers.cursor.tools import PROVIDER, Tools
+from addons.providers.cursor.tools import Tools
 from addons.providers.cursor.transcript import user_message
 
 _SDK_MEMBER: Final = bytes.fromhex("900200")
 """Member 34 with value 0, which the official SDK sends last (cursor-protocol.md §0.0). Nobody
 declares it."""
+
+
+RULES: Final = "floway"
+"""Folder of the rules that are none of the user's files."""
 
 
 class Dialect(StrEnum):
@@ -103,7 +107,7 @@ def prepare(
     context = request_context(rules, tools, environment or Environment())
     run = AgentRunRequest(
         conversation_state=plan.state,
-        action=_action(said),
+        action=_action(said, dialect),
         mcp_tools=tools.message,
         conversation_id=conversation_id,
         requested_model=_requested(choice),
@@ -143,12 +147,7 @@ def request_context(
         shell=environment.shell,
         time_zone=environment.time_zone,
     )
-    context = RequestContext(
-        env=env,
-        tools=tools.message.mcp_tools,
-        web_search_enabled=False,
-        web_fetch_enabled=False,
-    )
+    context = RequestContext(env=env, tools=tools.message.mcp_tools)
     for name, text in rules.items():
         if text:
             context.rules.append(_rule(name, text))
@@ -157,18 +156,19 @@ def request_context(
 
 def _rule(name: str, text: str) -> CursorRule:
     return CursorRule(
-        full_path=f"/{PROVIDER}/{name}.mdc",
+        full_path=f"/{RULES}/{name}.mdc",
         content=text,
         type=CursorRuleType(**{"global": Unread()}),
         source=CursorRuleSource.CURSOR_RULE_SOURCE_USER,
     )
 
 
-def _action(said: Sequence[Part] | None) -> ConversationAction:
+def _action(said: Sequence[Part] | None, dialect: Dialect) -> ConversationAction:
     if not said:
         return ConversationAction(resume_action=ResumeAction())
-    action = UserMessageAction(user_message=user_message(said))
-    return ConversationAction(user_message_action=action)
+    # The SDK's messages have no id of their own (1.1.0, on the wire).
+    message = user_message(said, named=dialect is Dialect.CLI)
+    return ConversationAction(user_message_action=UserMessageAction(user_message=message))
 
 
 def _requested(choice: Choice) -> RequestedModel:

@@ -12,8 +12,11 @@ from addons.providers.cursor.proto.mcp_pb2 import McpToolDefinition, McpTools
 from addons.providers.cursor.schemas import plain
 from addons.providers.cursor.values import value
 
-PROVIDER: Final = "floway"
-"""Who provides the tools, in the upstream's words."""
+PROVIDER: Final = "custom-user-tools"
+"""Who provides the tools, in the words of the official SDK (1.1.0, on the wire)."""
+
+MAX_NAME: Final = 64
+"""Characters of a tool's name that models take."""
 
 MAX_TOOLS: Final = 332
 MAX_BYTES: Final = 128 * 1024
@@ -130,12 +133,18 @@ def _definition(tool: Json, name: str) -> McpToolDefinition:
     custom = tool.get("type") == "custom"
     schema = _custom_schema(tool) if custom else plain(tool.get("parameters"))
     return McpToolDefinition(
-        name=name,
+        name=full_name(name),
         description=description,
         input_schema=value(schema),
         provider_identifier=PROVIDER,
         tool_name=name,
     )
+
+
+def full_name(name: str) -> str:
+    """A tool's name with its provider's before it, as the official SDK has it."""
+    whole = f"{PROVIDER}-{name}"
+    return whole if len(whole) <= MAX_NAME else name
 
 
 def _custom_schema(tool: Json) -> Json:
@@ -160,7 +169,7 @@ def _check(message: McpTools, limits: ToolLimits) -> None:
         )
     if size > limits.size:
         largest = sorted(message.mcp_tools, key=McpToolDefinition.ByteSize, reverse=True)[:3]
-        named = ", ".join(f"{each.name:.60} ({each.ByteSize()})" for each in largest)
+        named = ", ".join(f"{each.tool_name:.60} ({each.ByteSize()})" for each in largest)
         raise BadRequest(
             "tools_too_large",
             f"`tools` has {size} bytes, and this model takes {limits.size}. Leave some out or "

@@ -38,7 +38,7 @@ from addons.providers.cursor.proto.mcp_pb2 import (
     McpToolResultContentItem,
 )
 from addons.providers.cursor.run_outputs import Image, Part, ToolResult
-from addons.providers.cursor.tools import PROVIDER
+from addons.providers.cursor.tools import PROVIDER, full_name
 from addons.providers.cursor.values import members
 
 
@@ -78,17 +78,22 @@ def root_messages(system: str, history: Paired) -> Iterator[Json]:
                 yield from _results(block, history.names)
 
 
-def user_message(parts: Sequence[Part], blobs: BlobMap | None = None) -> UserMessage:
+def user_message(
+    parts: Sequence[Part], blobs: BlobMap | None = None, *, named: bool = True
+) -> UserMessage:
     """The user's words and pictures.
 
     Its ids depend on its content only, so that the same request is the same bytes.
 
     Args:
         blobs: takes the pictures; None: they go inside the message.
+        named: with an id.
     """
     text = "\n\n".join(part for part in parts if isinstance(part, str))
     pictures = [part for part in parts if isinstance(part, Image)]
-    message = UserMessage(text=text, message_id=_uuid(text.encode("utf-8", "surrogatepass")))
+    message = UserMessage(text=text)
+    if named:
+        message.message_id = _uuid(text.encode("utf-8", "surrogatepass"))
     if pictures:
         selected = [_selected(picture, blobs) for picture in pictures]
         message.selected_context.CopyFrom(SelectedContext(selected_images=selected))
@@ -176,7 +181,7 @@ def _bookkept(step: Step, history: Paired, results: dict[str, ToolResult]) -> Co
 def _args(call: Call) -> McpArgs:
     arguments: dict[str, Any] = json.loads(call.arguments)
     return McpArgs(
-        name=call.name,
+        name=full_name(call.name),
         args=members(arguments),
         tool_call_id=call.call_id,
         provider_identifier=PROVIDER,

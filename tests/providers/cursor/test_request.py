@@ -54,7 +54,7 @@ def test_the_sdks_form() -> None:
     assert [(each.id, each.value) for each in model.parameters] == [("effort", "high")]
     assert [tool.tool_name for tool in request.mcp_tools.mcp_tools] == ["read"]
     message = request.action.user_message_action.user_message
-    assert message.text == "hello"
+    assert (message.text, message.message_id) == ("hello", "")
     assert message.selected_context.selected_images[0].data == PNG
     unknown = UnknownFieldSet(request)
     assert [(unknown[0].field_number, unknown[0].data)] == [(34, 0)]
@@ -77,6 +77,7 @@ def test_the_clis_form() -> None:
     assert (details.model_id, details.display_model_id) == ("gpt-5.2", "gpt-5.2")
     assert (details.display_name, details.max_mode) == ("GPT-5.2", True)
     assert request.requested_model.model_id == "gpt-5.2"
+    assert request.action.user_message_action.user_message.message_id
     assert not request.HasField("run_id")
     assert len(UnknownFieldSet(request)) == 0
 

@@ -31,11 +31,18 @@ def schema(definition: McpToolDefinition) -> Any:
 def test_a_function_is_a_tool_of_floways() -> None:
     found = tools({"tools": [READ, WRITE]})
     first = found.message.mcp_tools[0]
-    assert (first.name, first.tool_name, first.description) == ("read", "read", "d")
-    assert first.provider_identifier == "floway"
+    assert (first.tool_name, first.description) == ("read", "d")
+    assert first.name == "custom-user-tools-read"
+    assert first.provider_identifier == "custom-user-tools"
     assert schema(first) == READ["parameters"]
     assert found.names == {"read", "write"}
     assert (found.custom, found.notes) == (frozenset(), ())
+
+
+def test_a_name_never_becomes_too_long() -> None:
+    long = "x" * 60
+    (tool,) = tools({"tools": [function(long)]}).message.mcp_tools
+    assert (tool.name, tool.tool_name) == (long, long)
 
 
 def test_schemas_are_made_plain() -> None:
@@ -121,4 +128,4 @@ def test_too_large_ones_are_refused_by_name() -> None:
         tools({"tools": given})
     assert (caught.value.code, caught.value.param) == ("tools_too_large", "tools")
     assert tools({"tools": given}, ToolLimits(size=2 * MAX_BYTES)).names == {"read", "huge"}
-    assert tools({"tools": given, "tool_choice": {"type": "function", "name": "read"}}).size < 200
+    assert tools({"tools": given, "tool_choice": {"type": "function", "name": "read"}}).size < 300
