@@ -16,9 +16,9 @@ import httpx
 from addons.providers.cursor import errors, http_clients
 from addons.providers.cursor.answer import AnswerReader, refusal
 from addons.providers.cursor.connect import DEFAULT_LIMIT, frame
-from addons.providers.cursor.connection import Limits
 from addons.providers.cursor.endpoint import APPEND, RUN_SSE, Endpoint
 from addons.providers.cursor.proto.aiserver_pb2 import BidiAppendRequest, BidiRequestId
+from addons.providers.cursor.stream import Limits
 
 IN_FLIGHT: Final = 16
 """Appended messages that are not answered yet, at most: the official client's limit."""

@@ -17,11 +17,11 @@ from addons.providers.cursor import errors
 from addons.providers.cursor.answer import AnswerReader
 from addons.providers.cursor.bidi import SplitRun
 from addons.providers.cursor.connect import DEFAULT_LIMIT, frame
-from addons.providers.cursor.connection import Stream
 from addons.providers.cursor.connections import Connections
 from addons.providers.cursor.endpoint import RUN, Endpoint, Hosts
 from addons.providers.cursor.http2 import Data, Head
 from addons.providers.cursor.http_clients import HttpClients
+from addons.providers.cursor.stream import Stream
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from addons.providers.cursor import errors, tls
-from addons.providers.cursor.connection import ALPN, Connection, Limits, Stream
+from addons.providers.cursor.connection import ALPN, Connection
 from addons.providers.cursor.endpoint import Endpoint
+from addons.providers.cursor.stream import Limits, Stream
 
 type _Key = tuple[str, str, int, str]
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from addons.providers.cursor import errors
-from addons.providers.cursor.connection import Limits, connect_failed
+from addons.providers.cursor.connection import connect_failed
+from addons.providers.cursor.stream import Limits
 from tests.providers.cursor.channels import QUICK, opener
 from tests.providers.cursor.h2_servers import H2Server, ServerStream
 
