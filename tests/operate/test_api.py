@@ -12,7 +12,7 @@ from addons.front.routes import Route
 from addons.sessions.journal import NAMESPACE, key_of
 from addons.sessions.meter import Meter
 from tests.accounts.authorities import PROVIDER
-from tests.operate.places import ROUTES, Place, used
+from tests.operate.places import ROUTES, TOKEN, Place, used
 from tests.sessions.made import facts
 
 
@@ -190,6 +190,29 @@ async def test_errors_have_one_form(
 ) -> None:
     told = await here.ask(method, path, expect=status)
     assert told["error"]["code"] == code
+
+
+async def test_no_answer_and_no_log_holds_a_secret(
+    here: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    document = await here.add("ada", "work")
+    secrets = [document.secret["access"], document.secret["refresh"]]
+    told = [
+        await here.ask("POST", "/accounts/work/refresh"),
+        await here.ask("PATCH", "/accounts/work", json={"label": "office"}),
+        await here.ask("PUT", "/accounts/office/pin"),
+        await here.ask("GET", "/accounts"),
+        await here.ask("GET", "/quota"),
+        await here.ask("GET", "/health"),
+    ]
+    here.authority.fails = ["over"]
+    told.append(await here.ask("POST", "/accounts/office/refresh", expect=409))
+    told.append(await here.ask("DELETE", "/accounts/office"))
+    secrets += ["access-ada-1", "refresh-ada-1", TOKEN]
+    for secret in secrets:
+        assert secret not in json.dumps(told) + caplog.text
+    assert TOKEN not in repr(here)
 
 
 async def test_broken_json(here: Place) -> None:
