@@ -383,3 +383,32 @@ def test_tokens_that_have_expired_are_renewed_unseen(floway: Floway) -> None:
     for label in ("kim", "lea", "max"):
         control(floway, "POST", f"accounts/{label}", json={"expire_tokens": True})
     assert Chat(floway).says('[[text "Here."]]') == "Here."
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def test_a_history_is_told_as_the_settings_say(tmp_path: Path) -> None:
+    options = {
+        "floway_history_forms": ["cursor=text"],
+        "floway_system_prompt_places": ["cursor=rule"],
+    }
+    with running_floway(tmp_path, **options) as floway:
+        chat, before = Chat(floway, session="text"), runs(floway)
+        system = {"instructions": "Be very brief."}
+        chat.answer(user("[[remember colour green]] We begin."), **system)
+        (first,) = serving(before, runs(floway))
+        exhaust(floway, first)
+        floway.sandbox.forget()
+        assert "is green" in spoken(chat.answer(user("[[recall colour]]"), **system))
+        entries = floway.sandbox.requests("/agent.v1.AgentService/Run")
+        sent = next(
+            frame["message"]["run_request"]
+            for entry in entries
+            for frame in entry["frames"]
+            if "run_request" in frame.get("message", {}) and entry["account"] != first
+        )
+        assert sent["conversation_state"] == {}
+        told = sent["action"]["user_message_action"]["user_message"]["text"]
+        assert "USER: [[remember colour green]] We begin." in told
+        assert "Be very brief." in json.dumps(entries)

@@ -28,7 +28,7 @@ from addons.providers.contract import (
     Refuse,
     Verdict,
 )
-from addons.providers.cursor import passing, roster
+from addons.providers.cursor import passing, preferences, roster
 from addons.providers.cursor.authority import CursorAuthority
 from addons.providers.cursor.checkpoints import Checkpoints
 from addons.providers.cursor.credentials import PROVIDER
@@ -66,9 +66,14 @@ class CursorProvider:
         self._clock = clock
         self._upstream = upstream
         self._serving = Serving(settings, store, authority, accounts, more, clock=clock)
-        self._kept = Checkpoints(store, clock)
+        self._kept = Checkpoints(store, clock, preferences.checkpoint_limits(settings))
         self._runs = Runs(
-            self._serving, upstream, self._kept, hold_seconds=settings.hold_seconds, clock=clock
+            self._serving,
+            upstream,
+            self._kept,
+            hold_seconds=settings.hold_seconds,
+            telling=preferences.telling(settings),
+            clock=clock,
         )
 
     @classmethod
