@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from addons.providers.cursor.connect import DEFAULT_LIMIT, TRAILERS, EndStream, FrameReader
+from addons.providers.cursor.error_details import private_free
 from addons.providers.cursor.errors import BrokenStream, ConnectError, CursorError, Cut
 
 CONTENT_TYPE: Final = "application/connect+proto"
+
+ERROR_TYPE: Final = "x-cursor-inference-request-error-type"
+"""A header that says more of some errors than their codes do (cursor-protocol.md §1.2)."""
 
 MAX_REFUSAL: Final = 64 * 1024
 """Bytes of an error's body that are looked at."""
@@ -95,6 +99,8 @@ class AnswerReader:
         return refusal(status, bytes(self._refusal), metadata)
 
     def _end(self, error: CursorError | None) -> None:
+        if isinstance(error, ConnectError):
+            error.inference_error = private_free(self.header(ERROR_TYPE))[:80]
         self.finished = True
         self.error = error
 

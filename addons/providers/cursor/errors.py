@@ -85,6 +85,9 @@ class ConnectError(CursorError):
         details: the decoded entries.
         http_status: of the answer, where it was not 200.
         metadata: trailers, by lower-case name.
+
+    Attributes:
+        inference_error: the answer's ``x-cursor-inference-request-error-type``; for the log.
     """
 
     word = "upstream_error"
@@ -103,6 +106,7 @@ class ConnectError(CursorError):
         self.details = tuple(details)
         self.http_status = http_status
         self.metadata: Mapping[str, Sequence[str]] = metadata or {}
+        self.inference_error = ""
         self.status = HTTP_OF_CODE.get(code, 502)
         super().__init__(f"{code}: {self.text}" if self.text else code)
 

@@ -61,6 +61,8 @@ def described(error: CursorError | OSError) -> str:
         parts.append(f"HTTP {error.http_status}")
     if error.message:
         parts.append(f"message {error.message!r}")
+    if error.inference_error:
+        parts.append(f"inference error {error.inference_error!r}")
     for detail in error.details:
         words = [detail.type or "detail"]
         words += [detail.name] if detail.name else []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from addons.providers.cursor.answer import MAX_REFUSAL, AnswerReader
 from addons.providers.cursor.connect import END_STREAM, TRAILERS, frame
 from addons.providers.cursor.errors import BrokenStream, ConnectError, Cut
+from addons.providers.cursor.unfamiliar import described
 
 HEADERS = [(b"Content-Type", b"application/connect+proto; charset=x")]
 ENDS = [
@@ -91,3 +92,14 @@ def test_of_an_error_s_body_only_the_beginning_is_read() -> None:
     assert len(reader._refusal) == MAX_REFUSAL
     assert isinstance(reader.error, ConnectError)
     assert len(str(reader.error)) < 1000
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_what_the_headers_say_of_an_error_goes_with_it(status: int) -> None:
+    kind = (b"X-Cursor-Inference-Request-Error-Type", b"provider_overloaded")
+    reader = begun(status, [*HEADERS, kind])
+    reader.feed(frame(b'{"error":{"code":"internal"}}', END_STREAM))
+    reader.close()
+    assert isinstance(reader.error, ConnectError)
+    assert reader.error.inference_error == "provider_overloaded"
+    assert "provider_overloaded" in described(reader.error)

@@ -109,6 +109,12 @@ async def test_messages_both_ways() -> None:
     await channel.close()
 
 
+async def test_under_a_loop_that_starts_tasks_at_once() -> None:
+    """As mitmproxy's does."""
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    await test_messages_both_ways()
+
+
 async def test_the_requests_are_those_of_the_identity_and_nothing_else() -> None:
     backend = Backend()
     channel = run(backend)

@@ -193,6 +193,18 @@ async def test_compressed_messages_are_opened() -> None:
         assert [message async for message in channel] == [b"hello" * 100]
 
 
+async def test_under_a_loop_that_starts_tasks_at_once() -> None:
+    """As mitmproxy's does."""
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    async with H2Server(echo).listening() as server, opener() as made:
+        channels = await asyncio.gather(*(made.open(server.endpoint) for _ in range(3)))
+        assert len(server.connections) == 1
+        for channel in channels:
+            await asyncio.gather(channel.send(b"x"), channel.send(b""))
+            assert [message async for message in channel] == [b"x"]
+            await channel.close()
+
+
 # --- ends ----------------------------------------------------------------------------------------
 
 
