@@ -94,14 +94,14 @@ class RunMachine:
         self._calls = ToolCalls(run_id, tools)
         self._counts = UsageCounts(0)
         self._checkpoint: bytes | None = None
-        self._visible = False  # a client was shown something of the answer
+        self._visible = False  # something is in the response that is under way
         self._settled = False  # a step of the answer was finished, and nothing began after it
         self._notices: list[str] = []
         self._ended: TurnEndedUpdate | None = None
         self._spoken = False  # a first message came
         self._last_message = self._last_progress = 0.0
         self._phase_began = 0.0
-        self._next_heartbeat = self._next_exec_heartbeat = NEVER
+        self._next_beat = self._next_exec_beat = NEVER
 
     # --- what is to be seen from outside -----------------------------------------------------
 
@@ -120,7 +120,7 @@ class RunMachine:
         """When :meth:`tick` has something to do, if nothing else comes before."""
         if self.phase in (Phase.NEW, Phase.OVER):
             return NEVER
-        return min(self._next_heartbeat, self._next_exec_heartbeat, self._deadline()[0])
+        return min(self._next_beat, self._next_exec_beat, self._deadline()[0])
 
     # --- what goes in ------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class RunMachine:
         self._counts = UsageCounts(len(run_request) - len(state), state)
         self._enter(Phase.RUNNING, now)
         self._last_message = self._last_progress = now
-        self._next_heartbeat = now + self._limits.heartbeat
+        self._next_beat = now + self._limits.heartbeat
         return [Send(run_request)]
 
     def received(self, payload: bytes, now: float) -> list[Output]:
@@ -158,7 +158,7 @@ class RunMachine:
         match word:
             case "kv_server_message":
                 out = self._requests.kv(message.kv_server_message)
-                # Begun anew with a state that is whole, nobody will see that this one was not.
+                # Where a response is begun anew from a whole state, nobody will see that.
                 lost = self._requests.missing and not self._visible
                 return self._fail(BlobMissing()) if lost else out
             case "exec_server_message":
@@ -211,12 +211,12 @@ class RunMachine:
         if self.phase in (Phase.NEW, Phase.OVER):
             return []
         out: list[Output] = []
-        if now >= self._next_heartbeat:
-            self._next_heartbeat = now + self._limits.heartbeat
+        if now >= self._next_beat:
+            self._next_beat = now + self._limits.heartbeat
             out.append(run_messages.HEARTBEAT)
-        if now >= self._next_exec_heartbeat:
+        if now >= self._next_exec_beat:
             waiting = [run_messages.exec_heartbeat(number) for number in self._calls.exec_ids]
-            self._next_exec_heartbeat = now + self._limits.exec_heartbeat if waiting else NEVER
+            self._next_exec_beat = now + self._limits.exec_heartbeat if waiting else NEVER
             out += waiting
         if held and self.phase is Phase.RUNNING:
             self._last_message = self._last_progress = now
@@ -324,9 +324,7 @@ class RunMachine:
         self._counts.text(len(call.name) + len(call.arguments))
         self._visible = True
         self._settled = False
-        self._next_exec_heartbeat = min(
-            self._next_exec_heartbeat, now + self._limits.exec_heartbeat
-        )
+        self._next_exec_beat = min(self._next_exec_beat, now + self._limits.exec_heartbeat)
         # While a client works on others, it is told of this one afterwards.
         return [] if self.phase is Phase.PARKED else [call]
 
@@ -371,6 +369,7 @@ class RunMachine:
 
     def _park(self, now: float) -> list[Output]:
         self._calls.show()
+        self._visible = False  # what comes from now on is of the next response
         self._enter(Phase.PARKED, now)
         return [AwaitTools(self._counts.so_far(blob_bytes=self._requests.sent))]
 

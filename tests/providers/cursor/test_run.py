@@ -11,11 +11,8 @@ from addons.providers.cursor.errors import (
     ConnectError,
     CursorError,
     Cut,
-    FirstFrameTimeout,
     Goaway,
-    Silence,
     StreamReset,
-    StuckExec,
 )
 from addons.providers.cursor.proto.agent_pb2 import (
     AgentClientMessage,
@@ -31,8 +28,7 @@ from addons.providers.cursor.proto.exec_pb2 import (
     Unread,
 )
 from addons.providers.cursor.run import NEVER, RunMachine
-from addons.providers.cursor.run_errors import BlobMissing, EndedInCall, ParkedTooLong
-from addons.providers.cursor.run_limits import RunLimits
+from addons.providers.cursor.run_errors import BlobMissing, EndedInCall
 from addons.providers.cursor.run_outputs import (
     AwaitTools,
     Failed,
@@ -48,10 +44,9 @@ from addons.providers.cursor.run_outputs import (
     TurnEnded,
 )
 from tests.providers.cursor import server_messages as server
+from tests.providers.cursor.machines import LIMITS, REQUEST, failure, feed, machine, parked
 from tests.providers.cursor.server_messages import kinds, said
 
-LIMITS = RunLimits()
-REQUEST = b"\x0a\x00"
 MESSAGES = [
     server.text("text"),
     server.thinking("thought"),
@@ -64,37 +59,6 @@ MESSAGES = [
     server.checkpoint(server.state(7)),
     server.turn_ended(input_tokens=5, output_tokens=2),
 ]
-
-
-def machine(
-    *, blobs: BlobMap | None = None, limits: RunLimits = LIMITS, **more: object
-) -> RunMachine:
-    """A run that has begun at 0."""
-    made = RunMachine(
-        BlobMap() if blobs is None else blobs,
-        tools=("read", "write"),
-        limits=limits,
-        **{"run_id": "run-1", **more},  # type: ignore[arg-type]
-    )
-    assert made.start(REQUEST, 0.0) == [Send(REQUEST)]
-    return made
-
-
-def feed(run: RunMachine, *messages: bytes, now: float = 1.0) -> list[Output]:
-    return [output for message in messages for output in run.received(message, now)]
-
-
-def parked(run: RunMachine, *messages: bytes, now: float = 1.0) -> list[Output]:
-    """Feeds the messages, and lets the time pass in which more could have come."""
-    out = feed(run, *messages, now=now)
-    out += run.tick(now + LIMITS.announced_siblings)
-    assert isinstance(out[-1], AwaitTools)
-    return out
-
-
-def failure(outputs: list[Output]) -> Exception:
-    (failed,) = [output for output in outputs if isinstance(output, Failed)]
-    return failed.error
 
 
 # --- a whole answer ------------------------------------------------------------------------------
@@ -224,6 +188,16 @@ def test_an_error_after_an_empty_turn_is_a_failure() -> None:
     feed(run, server.turn_ended())
     error = ConnectError("resource_exhausted", "Error")
     assert failure(run.ended(error, 2.0)) is error
+
+
+@pytest.mark.parametrize("last", [server.turn_ended(), server.step_completed()])
+def test_a_response_without_anything_is_none_whatever_was_in_the_one_before(last: bytes) -> None:
+    run = machine()
+    parked(run, server.text("Let me look."), server.call(1))
+    run.answer([ToolResult(*run.waiting_for, ("x",))], 5.0)
+    feed(run, last, now=6.0)
+    error = ConnectError("resource_exhausted", "Error")
+    assert failure(run.ended(error, 6.0)) is error
 
 
 def test_a_message_that_can_t_be_read_ends_the_run() -> None:
@@ -539,77 +513,7 @@ def test_a_failure_counts_what_its_own_response_has_produced() -> None:
     assert failed.produced_tokens == 0
 
 
-# --- time ----------------------------------------------------------------------------------------
-
-
-def test_heartbeats_go_out_every_five_seconds() -> None:
-    run = machine()
-    assert run.wakes_at == LIMITS.heartbeat
-    assert run.tick(4.9) == []
-    assert run.tick(5.0) == [run_messages.HEARTBEAT]
-    assert run.wakes_at == 10.0
-
-
-def test_no_first_message() -> None:
-    run = machine()
-    run.tick(20.0, held=True)  # the request is still on its way
-    assert not any(isinstance(o, Failed) for o in run.tick(LIMITS.first_frame + 19.9))
-    assert isinstance(failure(run.tick(LIMITS.first_frame + 20.0)), FirstFrameTimeout)
-    assert run.over
-
-
-def test_silence() -> None:
-    run = machine()
-    feed(run, server.text("x"), now=3.0)
-    assert not any(isinstance(o, Failed) for o in run.tick(3.0 + LIMITS.silence - 0.1))
-    assert isinstance(failure(run.tick(3.0 + LIMITS.silence)), Silence)
-
-
-def test_heartbeats_and_nothing_else() -> None:
-    run = machine()
-    out: list[Output] = []
-    for now in range(1, 300):
-        out += feed(run, server.heartbeat(), now=float(now)) + run.tick(float(now))
-    error = failure(out)
-    assert isinstance(error, Silence)
-    assert error.seconds == LIMITS.progress
-
-
-def test_an_exec_that_could_only_be_thrown_may_stick() -> None:
-    run = machine()
-    feed(run, server.execute(ExecServerMessage(id=1, adopt_args=Unread())))
-    out: list[Output] = []
-    for now in range(2, 100):
-        out += feed(run, server.heartbeat(), now=float(now)) + run.tick(float(now))
-    error = failure(out)
-    assert isinstance(error, StuckExec)
-    assert error.kind == "adopt_args"
-    assert error.seconds == LIMITS.stuck_exec
-
-
-def test_a_parked_run_is_not_kept_for_ever_and_its_server_may_be_silent() -> None:
-    run = machine()
-    parked(run, server.call(1))
-    began = 1.0 + LIMITS.announced_siblings
-    assert not any(isinstance(o, Failed) for o in run.tick(began + LIMITS.parked - 0.1))
-    assert isinstance(failure(run.tick(began + LIMITS.parked)), ParkedTooLong)
-
-
-def test_silence_counts_anew_when_a_run_goes_on() -> None:
-    run = machine()
-    parked(run, server.call(1))
-    (call_id,) = run.waiting_for
-    run.answer([ToolResult(call_id, ("x",))], 200.0)
-    assert not any(isinstance(o, Failed) for o in run.tick(200.0 + LIMITS.silence - 0.1))
-    assert isinstance(failure(run.tick(200.0 + LIMITS.silence)), Silence)
-
-
-def test_a_slow_client_is_not_the_server_s_silence() -> None:
-    run = machine()
-    feed(run, server.text("x"))
-    for now in range(2, 200, 5):
-        assert not any(isinstance(o, Failed) for o in run.tick(float(now), held=True))
-    assert isinstance(failure(run.tick(197.0 + LIMITS.silence)), Silence)
+# --- anything -----------------------------------------------------------------------------------
 
 
 @given(
