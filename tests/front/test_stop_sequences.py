@@ -34,6 +34,10 @@ def test_the_same_text_for_every_split(text: str, stops: list[str], places: list
     shown = "".join(stop.feed(text[start:end]) for start, end in pairwise(edges))
     assert shown + stop.flush() == oracle(text, stops)
     assert stop.hit == any(stop in text for stop in stops)
+    assert bool(stop.found) == stop.hit
+    if stop.hit:
+        assert stop.found in stops
+        assert text.startswith(shown + stop.found)
 
 
 @given(LETTERS, st.text(alphabet="ab\n", min_size=1, max_size=4))
