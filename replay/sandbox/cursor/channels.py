@@ -42,10 +42,10 @@ class StreamChannel:
     async def finish(self) -> None:
         await self.stream.finish()
 
-    def abort(self, code: int) -> None:
+    async def abort(self, code: int) -> None:
         self.stream.abort(code)
 
-    def go_away(self, code: int) -> None:
+    async def go_away(self, code: int) -> None:
         self.stream.go_away(code)
 
     def set_window(self, size: int) -> None:
@@ -68,11 +68,11 @@ class AppendedChannel:
     async def finish(self) -> None:
         await self.reply.finish()
 
-    def abort(self, code: int) -> None:
+    async def abort(self, code: int) -> None:
         """HTTP/1.1 has no error codes."""
         self.reply.reset()
 
-    def go_away(self, code: int) -> None:
+    async def go_away(self, code: int) -> None:
         self.reply.reset()
 
     def set_window(self, size: int) -> None:

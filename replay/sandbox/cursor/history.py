@@ -98,6 +98,20 @@ def result_text(result: object) -> str:
     return json.dumps(result, ensure_ascii=False)
 
 
+def unanswered(messages: list[Json]) -> list[Json]:
+    """Calls behind the last user message that have no result."""
+    calls: dict[str, Json] = {}
+    for item in items(messages):
+        match item["type"]:
+            case "function_call":
+                calls[str(item["call_id"])] = {**item, "call_id": str(item["call_id"])}
+            case "function_call_output":
+                calls.pop(str(item["call_id"]), None)
+            case _ if item.get("role") == "user":
+                calls.clear()
+    return list(calls.values())
+
+
 def current(items_: list[Json]) -> list[Json]:
     """The same items, with the last user message taken apart where it tells a whole history."""
     for position in range(len(items_) - 1, -1, -1):

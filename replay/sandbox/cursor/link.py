@@ -36,10 +36,10 @@ class Channel(Protocol):
     async def finish(self) -> None:
         """End the answer."""
 
-    def abort(self, code: int) -> None:
+    async def abort(self, code: int) -> None:
         """Break the answer off."""
 
-    def go_away(self, code: int) -> None:
+    async def go_away(self, code: int) -> None:
         """Break the connection off."""
 
     def set_window(self, size: int) -> None:

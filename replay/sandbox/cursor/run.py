@@ -83,9 +83,10 @@ class AgentRun:
         await prompts.fetch(self.prompt, self.link)
         await self.trouble.at("before_output")
         await self._step("step_started", 0)
-        for _ in range(MAX_ROUNDS):
-            if not await self._round():
-                break
+        if await self._taken_up():
+            for _ in range(MAX_ROUNDS):
+                if not await self._round():
+                    break
         await self._step("step_completed", 0)
         await self._save([])
         self.spent.input = self.prompt.tokens if not self.spent.input else self.spent.input
@@ -112,6 +113,24 @@ class AgentRun:
         if isinstance(answer, exec_pb2.ExecClientThrow) or given:
             return given
         return list(answer.request_context_result.success.request_context.tools)
+
+    async def _taken_up(self) -> bool:
+        """Go on where a run was broken off; whether there is anything left to say.
+
+        The official client resumes with the newest checkpoint of the broken run: calls that wait in
+        it are made again, and an answer that was complete is not given twice.
+        """
+        if self.prompt.said is not None:
+            return True
+        messages = self.prompt.messages
+        waiting = history.unanswered(messages)
+        calls = [
+            CallItem(call["name"], call["arguments"], call_id=call["call_id"]) for call in waiting
+        ]
+        made = [self._call(call, call.call_id) for call in calls if self._offers(call.name)]
+        if made:
+            await self._use_tools(made)
+        return bool(waiting) or messages[-1]["role"] != "assistant"
 
     # --- rounds ---
 
@@ -194,7 +213,10 @@ class AgentRun:
 
     # --- tools ---
 
-    def _call(self, item: CallItem) -> mcp_pb2.McpArgs:
+    def _offers(self, name: str) -> bool:
+        return any(name in (tool.tool_name, tool.name) for tool in self._tools)
+
+    def _call(self, item: CallItem, call_id: str = "") -> mcp_pb2.McpArgs:
         tool = next(tool for tool in self._tools if item.name in (tool.tool_name, tool.name))
         try:
             arguments = json.loads(item.argument_text)
@@ -209,7 +231,7 @@ class AgentRun:
         return mcp_pb2.McpArgs(
             name=tool.name,
             args=values,
-            tool_call_id=f"toolu_{uuid.uuid4().hex[:24]}",
+            tool_call_id=call_id or f"toolu_{uuid.uuid4().hex[:24]}",
             provider_identifier=tool.provider_identifier,
             tool_name=tool.tool_name,
         )

@@ -128,8 +128,9 @@ async def serve(services: Services, call: Call, channel: Channel, account: Curso
     except RunFailed as failed:
         entry.notes.append(f"ended with {failed}")
         await link.end(failed.failure.end())
-    except BrokenOff:
-        entry.notes.append("broken off by a fault")
+    except BrokenOff as broken:
+        entry.notes.append(str(broken))
+        await broken.carry_out()
     except (ClientGone, asyncio.CancelledError):
         entry.notes.append("the client left before the run was over")
         raise

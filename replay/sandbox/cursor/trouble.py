@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from replay.sandbox.cursor.failures import RunFailed
 from replay.sandbox.cursor.faults import AgentFault, AgentPlace
@@ -10,7 +12,15 @@ from replay.sandbox.cursor.link import Link
 
 
 class BrokenOff(Exception):
-    """The run has no end: it was reset, or its connection was."""
+    """The run is to have no end, or not the usual one.
+
+    Attributes:
+        carry_out: breaks it off. The run's own task has to call it: a reset ends every other one.
+    """
+
+    def __init__(self, carry_out: Callable[[], Awaitable[None]]) -> None:
+        super().__init__("broken off by a fault")
+        self.carry_out = carry_out
 
 
 class Trouble:
@@ -50,14 +60,11 @@ class Trouble:
             case "error":
                 raise RunFailed(fault.failure)
             case "reset":
-                channel.abort(fault.number)
-                raise BrokenOff
+                raise BrokenOff(partial(channel.abort, fault.number))
             case "goaway":
-                channel.go_away(fault.number)
-                raise BrokenOff
+                raise BrokenOff(partial(channel.go_away, fault.number))
             case "close":
-                await channel.finish()
-                raise BrokenOff
+                raise BrokenOff(channel.finish)
             case "stall":
                 self.silent = not fault.heartbeats
                 await asyncio.sleep(fault.seconds)

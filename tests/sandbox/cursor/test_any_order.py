@@ -42,10 +42,13 @@ class Script:
     async def finish(self) -> None:
         self.ends += 1
 
-    def abort(self, code: int) -> None:
+    async def abort(self, code: int) -> None:
         raise AssertionError("no fault was ordered")
 
-    go_away = set_window = abort
+    go_away = abort
+
+    def set_window(self, size: int) -> None:
+        raise AssertionError("no fault was ordered")
 
 
 def asked(prompt: str) -> bytes:

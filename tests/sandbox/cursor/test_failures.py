@@ -17,6 +17,7 @@ from tests.sandbox.cursor.conftest import Opened
 from tests.sandbox.cursor.driver import Client, Keeper, tool
 from tests.sandbox.cursor.wire import RUN, Stream, details_of
 
+type Recorded = Callable[..., Awaitable[list[dict[str, Any]]]]
 type Fault = Callable[..., Awaitable[None]]
 
 ASK = '[[call weather {"city":"x"}]]'
@@ -210,7 +211,7 @@ async def test_a_fault_has_its_place(
     ],
 )
 async def test_a_run_can_be_broken_off(
-    stream: Opened, fault: Fault, how: str, number: int, broken: str
+    stream: Opened, fault: Fault, recorded: Recorded, how: str, number: int, broken: str
 ) -> None:
     await fault(how, number=number, at=3)
     run = await stream()
@@ -218,6 +219,8 @@ async def test_a_run_can_be_broken_off(
     assert turn.kinds.count("text_delta") == 3
     assert turn.end is None
     assert run.broken == broken
+    [entry] = await recorded(transport="agent")
+    assert entry["notes"] == ["broken off by a fault"]
 
 
 async def test_over_http_1_it_is_a_reset(appended: Opened, fault: Fault) -> None:

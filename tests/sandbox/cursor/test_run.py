@@ -200,6 +200,28 @@ async def test_history_of_another_account_goes_on_cold(stream: Opened, recorded:
     assert (await keeper.turn(await stream(), "[[recall colour]]")).text == "colour is teal."
 
 
+async def test_calls_that_wait_are_made_again(stream: Opened) -> None:
+    """As the official client goes on with a run that was broken off."""
+    keeper = Keeper(tools=[tool("weather")], answers=lambda _: text_result("wet"))
+    turn = await keeper.turn(await stream(), CALLS)
+    keeper.checkpoint = turn.checkpoints[0]
+    again = await keeper.turn(await stream(), None)
+    assert [call.tool_call_id for call in again.calls] == [call.tool_call_id for call in turn.calls]
+    assert (
+        again.text == turn.text == "The tools have answered.\nweather gave: wet\nweather gave: wet"
+    )
+    final = await keeper.turn(await stream(), None)
+    assert (final.text, final.end) == ("", {}), "nothing is said twice"
+    assert final.usage is not None
+
+
+async def test_calls_of_tools_that_are_gone_are_left_alone(stream: Opened) -> None:
+    keeper = Keeper(tools=[tool("weather")])
+    turn = await keeper.turn(await stream(), CALLS)
+    keeper.checkpoint, keeper.tools = turn.checkpoints[0], ()
+    assert (await keeper.turn(await stream(), None)).calls == []
+
+
 async def test_flattened_history_asks_for_nothing_again(stream: Opened) -> None:
     keeper = Keeper(tools=[tool("weather")])
     said = (
