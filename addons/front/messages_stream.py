@@ -125,7 +125,7 @@ class MessagesRenderer:
         if self._over:
             return b""
         if self._blocks.stopped:
-            return self._end({})
+            return (b"" if self._started else self._start({})) + self._end({})
         self._over = True
         return messages_errors.event(error)
 

@@ -209,6 +209,17 @@ def test_after_a_stop_sequence_a_failure_is_kept_from_the_client() -> None:
     assert made.failed(ERROR) == b""
 
 
+def test_an_answer_that_is_a_stop_sequence_is_empty() -> None:
+    made = renderer("!")
+    assert made.event(delta("!")) == b""
+    assert kinds(made.finish()) == ["message_start", "ping", "message_delta", "message_stop"]
+    made = renderer("!")
+    made.event(delta("!"))
+    out = made.event(end())
+    assert kinds(out) == ["message_start", "ping", "message_delta", "message_stop"]
+    assert parsed(out)[-2]["delta"]["stop_sequence"] == "!"
+
+
 @pytest.mark.parametrize(
     ("response", "reason"),
     [
