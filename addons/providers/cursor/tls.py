@@ -1,4 +1,8 @@
-"""TLS to Cursor: verified, with the platform's authorities and, where one is set, one more."""
+"""TLS to Cursor: verified, with the platform's authorities and, where one is set, one more.
+
+The platform's are those of OpenSSL, so that its environment variables ``SSL_CERT_FILE`` and
+``SSL_CERT_DIR`` are obeyed.
+"""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from addons.providers.cursor.proto.aiserver_pb2 import (
     GetServerConfigResponse,
 )
 from addons.providers.cursor.unary import LIMIT, SERVER_CONFIG, Unary
+from replay.sandbox.certificates import ensure_certificates
 
 BACKEND = Endpoint.parse("https://backend.test/base")
 HEADERS = [("authorization", "Bearer t"), ("content-type", "application/proto")]
@@ -181,6 +182,16 @@ async def test_accounts_have_clients_of_their_own_and_their_number_is_bounded() 
     await clients.close()
     assert second.is_closed
     assert first.is_closed
+
+
+def test_a_ca_file_is_trusted_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (ensure_certificates(tmp_path / name).ca_file for name in "ab")
+    monkeypatch.setenv("SSL_CERT_FILE", str(first))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    assert len(tls.context().get_ca_certs()) == 1
+    assert len(tls.context(second).get_ca_certs()) == 2
 
 
 def test_a_ca_file_that_is_none_is_said(tmp_path: Path) -> None:
