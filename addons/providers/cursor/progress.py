@@ -13,6 +13,7 @@ from addons.providers.cursor.history import History
 from addons.providers.cursor.reading import read
 from addons.providers.cursor.request import Prepared
 from addons.providers.cursor.run_outputs import TurnEnded
+from addons.providers.cursor.watching import RunWatch
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ class Progress:
         renewed: handles whose tokens were renewed for this exchange.
         settled: attempts whose verdict has had its effect.
         resumed: a run that waits was looked for.
+        lent: the token that an official client's call went out with.
+        watch: of an official client's run.
         ended: how the run's turn ended, if it ended well.
         refused: how it failed.
         as_text: a history that was told in messages was refused; it is told as one text now.
@@ -90,9 +93,21 @@ class Progress:
     renewed: set[str] = field(default_factory=set)
     settled: int = 0
     resumed: bool = False
+    lent: str = field(default="", repr=False)
+    watch: RunWatch | None = None
     ended: TurnEnded | None = None
     refused: Refused | None = None
     as_text: bool = False
+
+    @property
+    def token(self) -> str:
+        """The access token of the last attempt."""
+        return self.begun.token if self.begun is not None else self.lent
+
+    def lend(self, account: Account, token: str) -> None:
+        """An official client's call is made with an account."""
+        self.account, self.lent = account, token
+        self.asked[account.handle] = self.asked.get(account.handle, 0) + 1
 
     def begin(self, account: Account, begun: Begun) -> None:
         """Another attempt: nothing is known of its answer."""

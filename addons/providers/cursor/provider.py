@@ -21,14 +21,19 @@ from addons.operate.contract import Operated
 from addons.providers.contract import (
     Answer,
     Commit,
+    Ended,
+    Fail,
     Forward,
     Generated,
+    Hold,
+    NextAccount,
     Outcome,
     Plan,
     Refuse,
     Verdict,
 )
 from addons.providers.cursor import passing, preferences, roster
+from addons.providers.cursor.answer import refusal
 from addons.providers.cursor.authority import CursorAuthority
 from addons.providers.cursor.checkpoints import Checkpoints
 from addons.providers.cursor.credentials import PROVIDER
@@ -40,6 +45,7 @@ from addons.providers.cursor.routes import routes
 from addons.providers.cursor.runs import Runs
 from addons.providers.cursor.serving import Serving
 from addons.providers.cursor.upstream import CursorUpstream
+from addons.providers.cursor.watching import RunWatch
 from addons.settings import Settings
 from addons.store.contract import Store
 from fingerprints.serial import dumps
@@ -133,7 +139,7 @@ class CursorProvider:
         await self._kept.load()
 
     async def stop(self) -> None:
-        self._runs.stop()
+        await self._runs.stop()
         await self._upstream.close()
         await self._serving.stop()
 
@@ -162,26 +168,41 @@ class CursorProvider:
         return Generated(200, [(b"content-type", b"application/json")], once(dumps(shown)))
 
     async def _passed(self, exchange: Exchange, progress: Progress) -> Plan:
+        """An official client's call: as its own, or lent an account where the user wants that."""
         hosts = self._upstream.own_hosts
-        swap = self.name in self._settings.swap_accounts and passing.is_swappable(exchange)
-        if not swap:
-            return Forward(passing.request(exchange, hosts), "")
-        account = await self._serving.any_account()
-        if account is None:
-            return Refuse(
-                ClientError(503, "no_usable_account", "No account of Cursor can be used now.")
+        if progress.watch is None:
+            path = exchange.path.partition("?")[0]
+            progress.watch = exchange.watch = RunWatch.of_path(
+                path, exchange.header("connect-content-encoding")
             )
-        progress.account = account
+        if self.name not in self._settings.swap_accounts or not passing.is_swappable(exchange):
+            return Forward(passing.request(exchange, hosts), "")
+        account = await self._serving.lent(exchange, progress)
+        if isinstance(account, ClientError):
+            return Refuse(account)
         token = credential_of(account).access_token
-        return Forward(
-            passing.request(exchange, hosts, token=token, lane=account.handle), account.label
-        )
+        progress.lend(account, token)
+        if exchange.route.host is None:
+            hosts = await self._upstream.hosts(account)
+        request = passing.request(exchange, hosts, token=token, lane=account.handle)
+        return Forward(request, account.label)
 
     # --- judge -------------------------------------------------------------------------------
 
     def judge(self, exchange: Exchange, answer: Answer) -> Verdict:
-        """Official clients' calls are theirs: what comes is given as it is."""
-        return Commit()
+        """An official client is given what comes, unless another account can do better unseen."""
+        progress: Progress = exchange.state
+        if progress.watch is not None and answer.status is not None:
+            progress.watch.head(answer.status, answer.headers)
+        refused = answer.status is not None and answer.status >= 400
+        if progress.account is None or not refused or exchange.route.kind == "duplex":
+            return Commit()
+        if answer.ended is Ended.OPEN:
+            return Hold()
+        assert answer.status is not None
+        error = refusal(answer.status, answer.body, _metadata(answer))
+        verdict = self._runs.judging.refused(progress, None, error, 0).verdict
+        return Commit() if isinstance(verdict, Fail) else verdict
 
     def explain(
         self,
@@ -216,10 +237,16 @@ class CursorProvider:
 
     async def after(self, exchange: Exchange, outcome: Outcome) -> None:
         progress = exchange.state
-        if not isinstance(progress, Progress) or progress.account is None:
+        if not isinstance(progress, Progress):
+            return
+        if progress.watch is not None:
+            exchange.summary["passed"] = progress.watch.summary()
+        if progress.account is None:
             return
         await self._serving.settle(exchange, progress)
-        if outcome is Outcome.COMPLETED and progress.begun is not None:
+        if progress.begun is None:
+            self._judge_passed(progress, progress.account)
+        elif outcome is Outcome.COMPLETED:
             self._serving.pool.succeeded(
                 exchange.conversation,
                 progress.account,
@@ -227,3 +254,20 @@ class CursorProvider:
                 self._clock(),
                 started=progress.begun.started,
             )
+
+    def _judge_passed(self, progress: Progress, account: Account) -> None:
+        """A run that passed with a lent account may have told of its limits."""
+        watch = progress.watch
+        if watch is None or watch.error is None:
+            return
+        verdict = self._runs.judging.refused(progress, None, watch.error, watch.produced).verdict
+        if isinstance(verdict, NextAccount):
+            self._serving.cool(account, watch.model or progress.model, verdict)
+
+
+def _metadata(answer: Answer) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in answer.headers:
+        key = name.decode("latin-1").lower()
+        found[key] = (*found.get(key, ()), value.decode("latin-1"))
+    return found

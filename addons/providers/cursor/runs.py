@@ -7,6 +7,7 @@ awaited here, so that what fails before it is another attempt, which the client 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -27,22 +28,20 @@ from addons.providers.contract import (
     Plan,
     Refuse,
     Tried,
-    UpstreamRequest,
 )
 from addons.providers.cursor.channel import Channel, Opening
 from addons.providers.cursor.checkpoints import Checkpoints
-from addons.providers.cursor.classification import classify
 from addons.providers.cursor.coverage import cover
 from addons.providers.cursor.demands import demanded
-from addons.providers.cursor.diagnosis import Kind, diagnose
-from addons.providers.cursor.endpoint import RUN, Hosts
-from addons.providers.cursor.errors import ConnectError, CursorError
+from addons.providers.cursor.endpoint import Hosts
+from addons.providers.cursor.errors import CursorError
 from addons.providers.cursor.events import Ending, ResponseEvents, ResponseWriter
 from addons.providers.cursor.history import answers
+from addons.providers.cursor.judging import Judging, tried
 from addons.providers.cursor.model_choice import choose
 from addons.providers.cursor.models import Model
 from addons.providers.cursor.parking import Parking, RunOwner
-from addons.providers.cursor.progress import Begun, Progress, Refused, Said, read_request
+from addons.providers.cursor.progress import Begun, Progress, Said, read_request
 from addons.providers.cursor.reading import extended
 from addons.providers.cursor.request import Prepared, prepare
 from addons.providers.cursor.roster import credential_of
@@ -53,7 +52,6 @@ from addons.providers.cursor.serving import Serving
 from addons.providers.cursor.session import RunResponse, RunSession
 from addons.providers.cursor.state import Checkpoint, Form, StatePlan, Telling, plan_state
 from addons.providers.cursor.tools import tools
-from addons.providers.cursor.unfamiliar import Unfamiliar
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +106,16 @@ class Runs:
         self._telling = telling or Telling()
         self._hold_seconds = hold_seconds
         self._clock = clock
-        self._unfamiliar = Unfamiliar()
+        self.judging = Judging(serving, clock)
         self._begun: WeakKeyDictionary[RunSession, Begun] = WeakKeyDictionary()
 
-    def stop(self) -> None:
-        """Cancel what waits."""
+    async def stop(self) -> None:
+        """Cancel what waits, and see it end."""
+        sessions = list(self._begun)
+        for session in sessions:
+            session.abandon("the proxy stops")
         self.parking.clear()
+        await asyncio.gather(*(session.ended() for session in sessions))
 
     # --- plan --------------------------------------------------------------------------------
 
@@ -215,8 +217,8 @@ class Runs:
         try:
             channel = await self._upstream.open(hosts, opening, lane=account.handle)
         except (CursorError, OSError) as error:
-            progress.refused = self._refused(progress, begun, error, 0)
-            return self._tried(progress, hosts, opening)
+            progress.refused = self.judging.refused(progress, begun, error, 0)
+            return tried(progress, (hosts, opening))
         machine = RunMachine(
             prepared.blobs,
             run_id=run_id,
@@ -247,11 +249,7 @@ class Runs:
         response: RunResponse,
         sent: tuple[Hosts, Opening] | None = None,
     ) -> Generated | Tried:
-        """The response as a plan; its first output has come, or it has failed before that.
-
-        Raises:
-            ClientError: the whole answer of a caller who wants no stream has failed.
-        """
+        """The response as a plan: its first output has come, or it has failed unseen."""
         assert exchange.turn is not None
         assert progress.account is not None
         writer = ResponseWriter(
@@ -265,26 +263,28 @@ class Runs:
         feed = Feed(self._keeping(exchange, progress, begun, events))
         try:
             await feed.opened(self._hold_seconds)
-        except ClientError:
+            return await answer(exchange, feed, progress.account.label)
+        except ClientError:  # the client has seen nothing of it, if it wants a stream or not
             if progress.refused is None:
                 raise
-            return self._tried(progress, *(sent or (None, None)))
+            return tried(progress, sent)
         except BaseException:
             await feed.aclose()
             raise
-        return await answer(exchange, feed, progress.account.label)
 
     def _ended(self, progress: Progress, begun: Begun, ending: Ending) -> ClientError | None:
         """How the response ended; of a failure, what the client is told."""
         account = progress.account
         assert account is not None
         if isinstance(ending, Failed):
-            progress.refused = self._refused(progress, begun, ending.error, ending.produced_tokens)
+            progress.refused = self.judging.refused(
+                progress, begun, ending.error, ending.produced_tokens
+            )
             return progress.refused.verdict.error
         if isinstance(ending, TurnEnded):
             progress.ended = ending
         if ending.late_error is not None:
-            late = self._refused(progress, begun, ending.late_error, 1).verdict
+            late = self.judging.refused(progress, begun, ending.late_error, 1).verdict
             if isinstance(late, NextAccount):
                 self._serving.cool(account, progress.model, late)
         return None
@@ -321,67 +321,6 @@ class Runs:
         problem = await self._kept.keep(said.conversation.key, checkpoint)
         if problem:
             logger.info("exchange %s: the checkpoint is not kept: %s", exchange.id, problem)
-
-    # --- what went wrong ---------------------------------------------------------------------
-
-    def _refused(
-        self, progress: Progress, begun: Begun, error: CursorError | OSError, produced: int
-    ) -> Refused:
-        account = progress.account
-        assert account is not None
-        found = diagnose(
-            error,
-            prompt_share=begun.prepared.prompt_share,
-            produced_tokens=produced,
-            with_state=begun.with_state,
-            can_rotate=begun.generation == 0,
-        )
-        self._unfamiliar.log(error, found)
-        verdict = classify(
-            error,
-            prompt_share=begun.prepared.prompt_share,
-            produced_tokens=produced,
-            now=self._clock(),
-            model=progress.model,
-            retried=progress.asked[account.handle] > 1,
-            with_state=begun.with_state,
-            can_rotate=begun.generation == 0,
-        )
-        status = error.http_status or error.status if isinstance(error, ConnectError) else None
-        spoiled = found.kind is Kind.STATE
-        return Refused(
-            self._serving.ruled(verdict, final=not spoiled),
-            begun.generation,
-            status,
-            str(error),
-            spoiled=spoiled,
-        )
-
-    def _tried(
-        self, progress: Progress, hosts: Hosts | None = None, opening: Opening | None = None
-    ) -> Tried:
-        """The attempt for the record; without the token, which no record needs."""
-        refused, account = progress.refused, progress.account
-        assert refused is not None
-        assert account is not None
-        request = None
-        if hosts is not None and opening is not None and progress.begun is not None:
-            request = UpstreamRequest(
-                "POST",
-                hosts.agent.scheme,
-                hosts.agent.host,
-                hosts.agent.port,
-                hosts.agent.prefix + RUN,
-                hosts.agent.authority,
-                [
-                    (name.encode("latin-1"), value.encode("latin-1"))
-                    for name, value in opening.run
-                    if name.lower() != "authorization"
-                ],
-                progress.begun.prepared.message,
-            )
-        said = refused.said.encode("utf-8", "replace")
-        return Tried(account.label, refused.verdict, refused.status, request, said)
 
 
 def _terms(exchange: Exchange) -> str:

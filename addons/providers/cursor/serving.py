@@ -104,12 +104,22 @@ class Serving:
             return last
         return chosen.client_error(progress.model, self._clock(), last=last)
 
-    async def any_account(self) -> Account | None:
-        """One that is good for a call beside the model: limits of models do not matter."""
-        for account in self.pool.accounts:
-            if account.state is AccountState.READY and await self.usable(account):
-                return account
-        return None
+    async def lent(self, exchange: Exchange, progress: Progress) -> Account | ClientError:
+        """The account for a call of an official client: the same one for as long as it can serve,
+        since the client keeps a state of its conversations that belongs to the account."""
+        same = await self.settle(exchange, progress)
+        if same is not None:
+            return same
+        exchange.conversation = f"{exchange.principal}:lent"
+        while True:
+            chosen = self.pool.choose(
+                exchange.conversation, progress.model, self._clock(), progress.tried
+            )
+            if not isinstance(chosen, Account):
+                return chosen.client_error(progress.model, self._clock())
+            if await self.usable(chosen):
+                return chosen
+            progress.tried.add(chosen.handle)
 
     async def usable(self, account: Account) -> bool:
         """See that its token is good, as far as is known."""
@@ -172,7 +182,7 @@ class Serving:
 
     async def _renewed(self, account: Account, progress: Progress) -> bool:
         """Whether there is a token that was not refused."""
-        refused = progress.begun.token if progress.begun is not None else ""
+        refused = progress.token
         if credential_of(account).access_token != refused:
             return True
         if account.handle in progress.renewed:
