@@ -32,6 +32,7 @@ from addons.providers.cursor.proto.agent_pb2 import (
     AgentClientMessage,
     AgentServerMessage,
     InteractionUpdate,
+    TextDeltaUpdate,
     TurnEndedUpdate,
 )
 from addons.providers.cursor.proto.exec_pb2 import ExecClientMessage, ExecServerMessage
@@ -100,6 +101,7 @@ class RunMachine:
         self._ended: TurnEndedUpdate | None = None
         self._spoken = False  # a first message came
         self._last_message = self._last_progress = 0.0
+        self._last_sign = 0.0  # that the model is still writing its answer or its calls
         self._phase_began = 0.0
         self._next_beat = self._next_exec_beat = NEVER
 
@@ -189,13 +191,14 @@ class RunMachine:
         answers = self._calls.answer(results)
         out: list[Output] = []
         for message in answers.messages:
-            out += self._result(message)
+            self._counts.result(message.ByteSize())
+            out += run_execs.sent(message, close=self._close_execs)
         if answers.missing:
             out.append(Note(f"{answers.missing} tool calls got no result; the model is told so"))
         if answers.unknown:
             out.append(Note(f"{len(answers.unknown)} results are of no open tool call"))
         self._enter(Phase.RUNNING, now)
-        self._last_message = self._last_progress = now
+        self._last_message = self._last_progress = self._last_sign = now
         self._settled = False
         # What the server asked for while the client was away.
         out += self._calls.unshown
@@ -265,10 +268,10 @@ class RunMachine:
         self._progress(now)
         match word:
             case "text_delta":
-                return self._text(update.text_delta.text, update.text_delta.is_server_notice)
+                return self._text(update.text_delta, now)
             case "thinking_delta":
                 text = update.thinking_delta.text
-                return [self._shown(Thinking(text), len(text))] if text else []
+                return [self._shown(Thinking(text), now)] if text else []
             case "thinking_completed":
                 return [ThinkingDone()]
             case "token_delta":
@@ -277,6 +280,7 @@ class RunMachine:
                 started = word == "tool_call_started"
                 shown = update.tool_call_started if started else update.partial_tool_call
                 if shown.tool_call.HasField("mcp_tool_call"):
+                    self._last_sign = now
                     self._calls.announce(shown.call_id)
             case "tool_call_completed":
                 self._calls.settle(update.tool_call_completed.call_id)
@@ -288,19 +292,22 @@ class RunMachine:
                 return self._turn_ended(update.turn_ended, now)
         return []
 
-    def _text(self, text: str, notice: bool) -> list[Output]:
-        if not text:
-            return []
-        if notice:  # of the service, not of the model: shown only where it is all there is
-            self._notices.append(text)
-            return [Note(f"the service says: {private_free(text)}")]
-        return [self._shown(Text(text), len(text))]
+    def _text(self, delta: TextDeltaUpdate, now: float) -> list[Output]:
+        if delta.text and delta.is_server_notice:
+            # Of the service, not of the model: shown only where it is all there is.
+            self._notices.append(delta.text)
+            return [Note(f"the service says: {private_free(delta.text)}")]
+        return [self._shown(Text(delta.text), now)] if delta.text else []
 
-    def _shown[T: Text | Thinking](self, output: T, characters: int) -> T:
+    def _shown(self, output: Text | Thinking, now: float) -> Text | Thinking:
+        self._made(len(output.text), now)
+        return output
+
+    def _made(self, characters: int, now: float) -> None:
         self._visible = True
         self._settled = False
+        self._last_sign = now
         self._counts.text(characters)
-        return output
 
     def _turn_ended(self, update: TurnEndedUpdate, now: float) -> list[Output]:
         if self.phase is Phase.PARKED:
@@ -321,18 +328,10 @@ class RunMachine:
         call = self._calls.open(request, name)
         if call is None:
             return []
-        self._counts.text(len(call.name) + len(call.arguments))
-        self._visible = True
-        self._settled = False
+        self._made(len(call.name) + len(call.arguments), now)
         self._next_exec_beat = min(self._next_exec_beat, now + self._limits.exec_heartbeat)
         # While a client works on others, it is told of this one afterwards.
         return [] if self.phase is Phase.PARKED else [call]
-
-    def _result(self, answer: ExecClientMessage) -> list[Output]:
-        message = run_messages.exec_result(answer)
-        self._counts.result(len(message.payload))
-        closing = [run_messages.exec_close(answer.id)] if self._close_execs else []
-        return [message, *closing]
 
     # --- time --------------------------------------------------------------------------------
 
@@ -348,7 +347,7 @@ class RunMachine:
         if self._calls.unshown:
             announced = self._calls.more_announced
             grace = limits.announced_siblings if announced else limits.siblings
-            return self._last_progress + grace, self._park
+            return self._last_sign + grace, self._park
         if not self._spoken:
             return self._last_message + limits.first_frame, lambda _: self._fail(
                 FirstFrameTimeout(limits.first_frame)

@@ -201,4 +201,9 @@ def answered(
     """An answer with the ids of its request: both are repeated as they came."""
     answer.id = message.id
     answer.exec_id = message.exec_id
-    return [exec_result(answer), exec_close(message.id)] if close else [exec_result(answer)]
+    return sent(answer, close=close)
+
+
+def sent(answer: ExecClientMessage, *, close: bool) -> list[Send]:
+    """An answer that has its ids."""
+    return [exec_result(answer), exec_close(answer.id)] if close else [exec_result(answer)]

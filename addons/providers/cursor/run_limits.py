@@ -18,7 +18,8 @@ class RunLimits:
         stuck_exec: as ``progress``, after a request of the server's own was refused: it may not be
             able to go on.
         parked: for which a run waits for the results of tool calls.
-        siblings: without progress after a tool call until it is taken to be the last one.
+        siblings: after a tool call, without a sign that the model still writes, until the call is
+            taken to be the last one.
         announced_siblings: the same while the server has spoken of a further one.
         drain: after the end of a turn, for what comes late: a checkpoint, an error.
     """

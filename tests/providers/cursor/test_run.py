@@ -370,6 +370,15 @@ def test_a_run_parks_when_no_further_call_comes() -> None:
     assert isinstance(run.tick(1.04 + LIMITS.siblings)[-1], AwaitTools)
 
 
+def test_a_server_that_reports_all_the_time_does_not_keep_a_client_from_its_calls() -> None:
+    run = machine()
+    out = feed(run, server.call(1))
+    for hundredth in range(101, 110):
+        now = hundredth / 100
+        out += feed(run, server.tokens(1), server.checkpoint(b""), now=now) + run.tick(now)
+    assert isinstance(out[-1], AwaitTools)
+
+
 @pytest.mark.parametrize("speak", [server.announced, server.announced_in_part])
 def test_a_call_that_was_announced_is_waited_for_longer(speak: object) -> None:
     run = machine()
