@@ -221,7 +221,8 @@ def _documentation(services: Services) -> Json:
         "match": {
             "account": "label, id or e-mail",
             "method": "GET, POST",
-            "path": "exact, or a prefix that ends with *",
+            "path": "exact, or a prefix that ends with *; Cursor's calls are matched only by rules "
+            "that name a path or an account",
             "model": "slug",
             "transport": "http | upgrade | frame | websocket (upgrade and frame) | agent (a run of "
             "Cursor's agent)",

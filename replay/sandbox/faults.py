@@ -281,11 +281,25 @@ class FaultTable:
         return [active.json() for active in self._rules]
 
     def take(
-        self, *, phase: Phase, method: str, path: str, account: AnyAccount | None, model: str
+        self,
+        *,
+        phase: Phase,
+        method: str,
+        path: str,
+        account: AnyAccount | None,
+        model: str,
+        named: bool = False,
     ) -> Fault | None:
-        """The fault for a request, counted as applied; None for most."""
+        """The fault for a request, counted as applied; None for most.
+
+        Args:
+            named: only of rules that name a path or an account, for requests that are made besides.
+        """
         for active in self._rules:
+            match = active.rule.match
             if active.spent or phase not in active.rule.fault.phases:
+                continue
+            if named and match.path is None and match.account is None:
                 continue
             if not self._matches(active.rule.match, phase, method, path, account, model):
                 continue

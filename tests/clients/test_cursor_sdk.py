@@ -151,6 +151,33 @@ async def test_an_error_reaches_the_user(sdk: Sdk, sandbox: Sandbox) -> None:
     assert "resource_exhausted" in ended["error"] or "usage limit" in ended["error"].lower()
 
 
+@pytest.mark.parametrize(
+    ("fault", "resumed"),
+    [
+        ({"how": "reset", "at": 3}, False),
+        ({"how": "reset", "at": "after_tools"}, True),
+        ({"how": "goaway", "number": 0, "at": "after_turn"}, True),
+        ({"preset": "unavailable", "at": "awaiting_tools"}, True),
+    ],
+    ids=lambda value: str(value.get("at")) if isinstance(value, dict) else "",
+)
+async def test_a_broken_run_goes_on_from_its_newest_checkpoint(
+    sdk: Sdk, fault: Json, resumed: bool
+) -> None:
+    """The SDK asks for that itself, with a ``resume_action``, where it has a checkpoint."""
+    async with httpx.AsyncClient(base_url=sdk.control, verify=False) as client:
+        rule = {"fault": {"kind": "agent", **fault}}
+        assert (await client.post("/_sandbox/faults", json=rule)).status_code == 200
+    prompt = "[[say 8]]" if fault["at"] == 3 else '[[call weather {"city":"Rome"}]]'
+    [ended] = await sdk.talk(prompt)
+    assert ended["status"] == "finished"
+    assert ended["result"].count("Rome: 21 degrees") == (fault["at"] != 3)
+    broken, again = await sdk.runs()
+    assert broken["notes"] != again["notes"]
+    first = again["frames"][0]["message"]["run_request"]
+    assert ("resume_action" in first["action"]) is resumed
+
+
 async def test_only_models_of_our_list_are_taken(sdk: Sdk) -> None:
     """The SDK itself compares."""
     with pytest.raises(AssertionError, match="no-such-model"):

@@ -89,7 +89,12 @@ async def _begin(services: Services, call: Call, reply: Reply) -> None:
     request = call.request
     account = services.cursor.accounts.owner(calls.bearer(call))
     call.fault = services.faults.take(
-        phase="http", method=request.method, path=request.path, account=account, model=""
+        phase="http",
+        method=request.method,
+        path=request.path,
+        account=account,
+        model="",
+        named=True,  # floway's own calls are not to use up what was meant for a model request
     )
     if call.fault is None:
         return

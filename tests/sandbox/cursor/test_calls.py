@@ -210,6 +210,15 @@ async def test_faults_apply_to_unary_calls(http: httpx.AsyncClient, head: dict[s
     assert (await http.post(USABLE, headers=head)).status_code == 200
 
 
+async def test_faults_for_anything_are_not_for_calls_besides(
+    http: httpx.AsyncClient, head: dict[str, str]
+) -> None:
+    await http.post("/_sandbox/faults", json={"fault": {"status": 502}})
+    assert (await http.post(USABLE, headers=head)).status_code == 200
+    [rule] = (await http.get("/_sandbox/faults")).json()["faults"]
+    assert rule["applied"] == 0
+
+
 # --- control ---
 
 
