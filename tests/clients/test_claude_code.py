@@ -190,6 +190,21 @@ def test_a_conversation_that_has_grown_too_long_is_compacted(
     assert set(statuses[3:]) == {200}
 
 
+@pytest.mark.parametrize(
+    "fault", [{"kind": "reset", "at": 12}, {"kind": "failure", "at": 12}], ids=["reset", "failure"]
+)
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    floway: Floway, fault: dict[str, Any], tmp_path: Path
+) -> None:
+    """It takes a stream's ``error`` event for what it is, and no half answer for a whole one."""
+    claude = claude_code(tmp_path, floway)
+    floway.sandbox.fault(fault, path=RESPONSES)
+    finished = claude.run("[[say 30]]")
+    assert finished.code == 0, finished
+    assert finished.out.count("20. systems") == 1, finished
+    assert len(floway.sandbox.requests(path=RESPONSES)) == 2
+
+
 def test_effort_is_what_its_user_chose(floway: Floway, tmp_path: Path) -> None:
     claude = claude_code(tmp_path, floway, CLAUDE_CODE_EFFORT_LEVEL="low")
     finished = claude.run("say hello")
