@@ -36,14 +36,15 @@ from addons.providers.cursor import passing, preferences, roster
 from addons.providers.cursor.answer import refusal
 from addons.providers.cursor.authority import CursorAuthority
 from addons.providers.cursor.checkpoints import Checkpoints
+from addons.providers.cursor.continued import Continued
 from addons.providers.cursor.credentials import PROVIDER
 from addons.providers.cursor.model_choice import serves
-from addons.providers.cursor.models import entries
+from addons.providers.cursor.models import PREFIX, entries
 from addons.providers.cursor.progress import Progress
 from addons.providers.cursor.roster import credential_of
 from addons.providers.cursor.routes import routes
 from addons.providers.cursor.runs import Runs
-from addons.providers.cursor.serving import Serving
+from addons.providers.cursor.serving import LENT, Serving
 from addons.providers.cursor.upstream import CursorUpstream
 from addons.providers.cursor.watching import RunWatch
 from addons.settings import Settings
@@ -73,10 +74,12 @@ class CursorProvider:
         self._upstream = upstream
         self._serving = Serving(settings, store, authority, accounts, more, clock=clock)
         self._kept = Checkpoints(store, clock, preferences.checkpoint_limits(settings))
+        self._continued = Continued(store, settings, clock)
         self._runs = Runs(
             self._serving,
             upstream,
             self._kept,
+            self._continued,
             hold_seconds=settings.hold_seconds,
             telling=preferences.telling(settings),
             clock=clock,
@@ -137,10 +140,12 @@ class CursorProvider:
     async def start(self) -> None:
         await self._serving.start()
         await self._kept.load()
+        await self._continued.load()
 
     async def stop(self) -> None:
         await self._runs.stop()
         await self._upstream.close()
+        await self._continued.close()
         await self._serving.stop()
 
     # --- plan --------------------------------------------------------------------------------
@@ -262,7 +267,10 @@ class CursorProvider:
             return
         verdict = self._runs.judging.refused(progress, None, watch.error, watch.produced).verdict
         if isinstance(verdict, NextAccount):
-            self._serving.cool(account, watch.model or progress.model, verdict)
+            # A run is lent an account before its model is known: the limit of one model counts
+            # for all that are lent.
+            for model in (PREFIX + watch.model, LENT):
+                self._serving.cool(account, model, verdict)
 
 
 def _metadata(answer: Answer) -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from addons.accounts.authority import Secret
 from addons.accounts.keeper import Keeper
@@ -34,6 +35,10 @@ from addons.settings import Settings
 from addons.store.contract import Store
 
 logger = logging.getLogger(__name__)
+
+
+LENT: Final = ""
+"""In the place of a model's name, for calls of official clients."""
 
 
 class Serving:
@@ -112,11 +117,9 @@ class Serving:
             return same
         exchange.conversation = f"{exchange.principal}:lent"
         while True:
-            chosen = self.pool.choose(
-                exchange.conversation, progress.model, self._clock(), progress.tried
-            )
+            chosen = self.pool.choose(exchange.conversation, LENT, self._clock(), progress.tried)
             if not isinstance(chosen, Account):
-                return chosen.client_error(progress.model, self._clock())
+                return chosen.client_error(LENT, self._clock())
             if await self.usable(chosen):
                 return chosen
             progress.tried.add(chosen.handle)
