@@ -31,7 +31,6 @@ from replay.sandbox.events import CallItem, MessageItem, ReasoningItem
 type Json = dict[str, Any]
 
 MAX_ROUNDS = 50
-PROVIDER = "sandbox"
 
 
 @dataclass(slots=True)
@@ -82,14 +81,14 @@ class AgentRun:
         prompts.check_tools(self._tools)
         await prompts.fetch(self.prompt, self.link)
         await self.trouble.at("before_output")
-        await self._step("step_started", 0)
+        await self._update(step_started=agent_pb2.StepStartedUpdate(step_id=0))
         if await self._taken_up():
             for _ in range(MAX_ROUNDS):
                 if not await self._round():
                     break
-        await self._step("step_completed", 0)
+        await self._update(step_completed=agent_pb2.StepCompletedUpdate(step_id=0))
         await self._save([])
-        self.spent.input = self.prompt.tokens if not self.spent.input else self.spent.input
+        self.spent.input = self.spent.input or self.prompt.tokens
         self.spent.cached = min(self.prompt.known_tokens, self.spent.input)
         await self._update(
             turn_ended=agent_pb2.TurnEndedUpdate(
@@ -147,24 +146,23 @@ class AgentRun:
         self._pace = answer.pace
         if answer.input_tokens is not None:
             self.spent.input = answer.input_tokens
-        extra = await self._extras(items)
-        texts: list[str] = []
+        texts = await self._extras(items)
+        await self._say(texts)
         calls: list[CallItem] = []
         for item in answer.items:
             match item:
                 case ReasoningItem():
                     await self._think(item, answer.reasoning_tokens)
                 case MessageItem():
-                    texts.append("".join([*extra, *item.deltas]))
-                    await self._say([*extra, *item.deltas])
-                    extra = []
+                    texts.append(item.text)
+                    await self._say(item.deltas)
                 case CallItem():
                     calls.append(item)
         made = [self._call(call) for call in calls]
         if texts:
             step = agent_pb2.AssistantMessage(text="".join(texts))
             self._add_step(agent_pb2.ConversationStep(assistant_message=step))
-        self.prompt.add(history.assistant_message(texts, made))
+        self.prompt.add(history.assistant_message(["".join(texts)], made))
         if made:
             await self._use_tools(made)
         return bool(made)
@@ -206,6 +204,8 @@ class AgentRun:
         self._add_step(agent_pb2.ConversationStep(thinking_message=step))
 
     async def _say(self, deltas: Sequence[str]) -> None:
+        if not deltas:
+            return
         for delta in deltas:
             await self._output(text_delta=agent_pb2.TextDeltaUpdate(text=delta))
         await self._update(token_delta=agent_pb2.TokenDeltaUpdate(tokens=len(deltas)))
@@ -315,12 +315,6 @@ class AgentRun:
         waiting = await self.link.ask(request)
         await self.link.flush()
         return await waiting
-
-    async def _step(self, kind: str, number: int) -> None:
-        if kind == "step_started":
-            await self._update(step_started=agent_pb2.StepStartedUpdate(step_id=number))
-        else:
-            await self._update(step_completed=agent_pb2.StepCompletedUpdate(step_id=number))
 
     async def _output(self, **member: Any) -> None:
         """A piece of output: what faults count."""
