@@ -385,6 +385,36 @@ def test_tokens_that_have_expired_are_renewed_unseen(floway: Floway) -> None:
     assert Chat(floway).says('[[text "Here."]]') == "Here."
 
 
+# --- responses that are continued by their id ----------------------------------------------------
+
+
+def follow(floway: Floway, previous: Json, *items: Json) -> Json:
+    """Continue a response, as a client does that keeps no history of its own."""
+    body = {"tools": TOOLS, "input": list(items), "previous_response_id": previous["id"]}
+    answer = ask(floway, "responses", body)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+def test_a_response_is_continued_by_its_id(floway: Floway) -> None:
+    known = {each["id"] for each in conversations(floway)}
+    begun = {"model": MODEL, "tools": TOOLS, "input": "[[remember colour green]] We begin."}
+    first = ask(floway, "responses", begun).json()
+    second = follow(floway, first, user('[[call read {"path":"a"}]] [[then]] [[recall colour]]'))
+    (call,) = [item for item in second["output"] if item["type"] == "function_call"]
+    before = sum(runs(floway).values())
+    third = follow(floway, second, result(call, "one"))
+    assert "is green" in spoken(third)
+    assert sum(runs(floway).values()) == before, "the run that waited"
+    assert "is green" in spoken(follow(floway, third, user("[[recall colour]]")))
+    (conversation,) = [each for each in conversations(floway) if each["id"] not in known]
+    assert (conversation["runs"], conversation["continued"]) == (3, 2)
+    lost = ask(floway, "responses", {"input": "Hi", "previous_response_id": "resp_none"})
+    assert lost.status_code == 400, lost.text
+    assert lost.json()["error"]["code"] == "previous_response_not_found"
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 

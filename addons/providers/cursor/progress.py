@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from addons.accounts.model import Account
 from addons.exchange import Exchange
+from addons.front.contract import Json
 from addons.providers.contract import Fail, NextAccount, RefreshCredentials, SameAccount
 from addons.providers.cursor.conversation import Conversation, resolve
 from addons.providers.cursor.history import History
@@ -116,8 +117,11 @@ class Progress:
         self.ended = self.refused = None
 
 
-def read_request(exchange: Exchange, progress: Progress) -> Said:
+def read_request(exchange: Exchange, progress: Progress, body: Json) -> Said:
     """Whose conversation the request is, and what was said in it; noted in both.
+
+    Args:
+        body: in the neutral form, with all that was said before.
 
     Raises:
         ClientError: it is not what this provider can serve.
@@ -127,7 +131,6 @@ def read_request(exchange: Exchange, progress: Progress) -> Said:
         name.decode("latin-1").lower(): value.decode("utf-8", "replace")
         for name, value in reversed(exchange.headers)
     }
-    body = exchange.turn.body
     conversation = resolve(exchange.principal, headers, body, exchange.request)
     said = progress.said = Said(conversation, read(body))
     progress.model = exchange.turn.model

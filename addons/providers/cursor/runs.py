@@ -31,6 +31,7 @@ from addons.providers.contract import (
 )
 from addons.providers.cursor.channel import Channel, Opening
 from addons.providers.cursor.checkpoints import Checkpoints
+from addons.providers.cursor.continued import Continued
 from addons.providers.cursor.coverage import cover
 from addons.providers.cursor.demands import demanded
 from addons.providers.cursor.endpoint import Hosts
@@ -83,6 +84,7 @@ class Runs:
 
     Args:
         kept: the conversations' checkpoints.
+        continued: responses that callers continue by their id.
         hold_seconds: longest wait for a first output before an answer is begun.
         telling: how a history is told where there is a choice.
     """
@@ -92,6 +94,7 @@ class Runs:
         serving: Serving,
         upstream: Upstream,
         kept: Checkpoints,
+        continued: Continued,
         *,
         hold_seconds: float,
         limits: RunLimits | None = None,
@@ -102,6 +105,7 @@ class Runs:
         self._serving = serving
         self._upstream = upstream
         self._kept = kept
+        self._continued = continued
         self._limits = limits
         self._telling = telling or Telling()
         self._hold_seconds = hold_seconds
@@ -124,7 +128,9 @@ class Runs:
         Raises:
             ClientError: the request can't be served, by whichever account.
         """
-        said = progress.said or read_request(exchange, progress)
+        said = progress.said
+        if said is None:
+            said = read_request(exchange, progress, await self._continued.whole(exchange))
         refused, progress.refused = progress.refused, None
         if refused is not None and refused.spoiled:
             await self._kept.spoiled(said.conversation.key, refused.generation)
@@ -295,18 +301,19 @@ class Runs:
         """The events; the conversation's state is kept before the client sees the last one."""
         try:
             async for event in events:
-                if event.get("type") == "response.completed" and progress.ended is not None:
-                    await self._keep(exchange, progress, begun, event["response"]["output"])
+                if event.get("type") == "response.completed":
+                    await self._keep(exchange, progress, begun, event["response"])
                 yield event
         finally:
             await events.aclose()
 
     async def _keep(
-        self, exchange: Exchange, progress: Progress, begun: Begun, output: Sequence[Json]
+        self, exchange: Exchange, progress: Progress, begun: Begun, response: Json
     ) -> None:
         said, ended, account = progress.said, progress.ended, progress.account
         assert said is not None
         assert account is not None
+        self._continued.completed(exchange, account.handle, response)
         if ended is None or ended.checkpoint is None:
             return
         history = said.history
@@ -315,7 +322,7 @@ class Runs:
             begun.generation,
             ended.checkpoint,
             begun.prepared.blobs,
-            cover(extended(history, output), history.system),
+            cover(extended(history, response["output"]), history.system),
             begun.started,
         )
         problem = await self._kept.keep(said.conversation.key, checkpoint)

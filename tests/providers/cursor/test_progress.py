@@ -19,11 +19,12 @@ def test_a_request_of_claude_code_is_its_sessions() -> None:
         messages=[{"role": "user", "content": "Hi"}],
     )
     progress = Progress()
-    said = read_request(exchange, progress)
+    assert exchange.turn is not None
+    said = read_request(exchange, progress, exchange.turn.body)
     assert said.conversation.source == "cch"
     assert (said.history.system, progress.model) == ("Be brief.", "m")
     assert progress.said is said
     assert exchange.conversation == said.conversation.session
     exchange.headers = [(b"X-Claude-Code-Session-Id", b"5f0c2a52")]
-    named = read_request(exchange, Progress())
+    named = read_request(exchange, Progress(), exchange.turn.body)
     assert named.conversation.source == "header x-claude-code-session-id"
