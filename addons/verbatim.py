@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import h11
@@ -17,6 +17,22 @@ import httpx
 READ_SIZE: Final = 64 * 1024
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of an answer's head."""
+
+
+def bare_request(
+    method: str,
+    url: str,
+    headers: Sequence[tuple[str, str]],
+    content: bytes = b"",
+    *,
+    seconds: float,
+) -> httpx.Request:
+    """A request with these headers and no others: an :class:`httpx.AsyncClient`'s defaults
+    (accept-encoding, user-agent, …) stay out of it; and so does its timeout, hence ``seconds``."""
+    timeout = httpx.Timeout(seconds).as_dict()
+    return httpx.Request(
+        method, url, headers=headers, content=content, extensions={"timeout": timeout}
+    )
 
 
 class VerbatimTransport(httpx.AsyncBaseTransport):

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from addons.verbatim import VerbatimTransport, verbatim_mounts
+from addons.verbatim import VerbatimTransport, bare_request, verbatim_mounts
 
 HEADERS = [("Accept", "*/*"), ("x-Mixed", "1"), ("host", "example.org"), ("content-length", "2")]
 WRITTEN = (
@@ -86,6 +86,14 @@ async def test_patience() -> None:
     async with server(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\na", stay=True) as (url, _):
         with pytest.raises(httpx.ReadTimeout):
             await post(url, patience=0.1)
+
+
+async def test_a_bare_request_has_its_patience_with_it() -> None:
+    """A client's own timeout does not count for a request that it has not made itself."""
+    async with server(b"", stay=True) as (url, _), httpx.AsyncClient(trust_env=False) as client:
+        asked = bare_request("POST", f"{url}/a?b=%20", HEADERS, b"{}", seconds=0.1)
+        with pytest.raises(httpx.ReadTimeout):
+            await client.send(asked)
 
 
 async def test_nobody_there(unused_tcp_port_factory: Callable[[], int]) -> None:

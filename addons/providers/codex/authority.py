@@ -26,7 +26,7 @@ from addons.providers.codex.planning import DEFAULT_PROFILE, ORIGINATOR
 from addons.providers.codex.upstream import REAL, Upstream
 from addons.providers.codex.usage import quota_from_usage
 from addons.settings import Settings, is_loopback
-from addons.verbatim import verbatim_mounts
+from addons.verbatim import bare_request, verbatim_mounts
 from fingerprints import apply
 from fingerprints.errors import ProfileError
 from fingerprints.library import load
@@ -135,8 +135,7 @@ class CodexAuthority:
     async def _post(self, url: str, body: bytes, kind: str) -> httpx.Response:
         headers = [("content-type", kind), ("accept", "*/*"), ("host", _authority(url))]
         headers.append(("content-length", str(len(body))))
-        # A Request of our own: the client's defaults (user-agent, …) stay out of it.
-        return await self._http().send(httpx.Request("POST", url, headers=headers, content=body))
+        return await self._http().send(bare_request("POST", url, headers, body, seconds=TIMEOUT))
 
     # --- refresh -----------------------------------------------------------------------------
 
@@ -181,7 +180,7 @@ class CodexAuthority:
         body = oauth.compact(plain)
         headers = [("content-type", "application/json"), ("accept", "*/*")]
         headers += [("host", _authority(url)), ("content-length", str(len(body)))]
-        return httpx.Request("POST", url, headers=headers, content=body)
+        return bare_request("POST", url, headers, body, seconds=TIMEOUT)
 
     # --- limits ------------------------------------------------------------------------------
 
@@ -232,8 +231,8 @@ class CodexAuthority:
             )
         except ProfileError:  # it names a value that only the client itself has
             return None
-        return httpx.Request(
-            made.method, f"{base}{made.path}", headers=made.headers, content=made.body
+        return bare_request(
+            made.method, f"{base}{made.path}", made.headers, made.body, seconds=TIMEOUT
         )
 
     @cached_property

@@ -12,7 +12,7 @@ import httpx
 
 from addons.errors import ClientError, FlowayError
 from addons.providers.codex.models import Model, ModelList
-from addons.verbatim import verbatim_mounts
+from addons.verbatim import bare_request, verbatim_mounts
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +95,7 @@ class Catalogue:
             pairs = [*headers]
             if self._list.etag:
                 pairs.append(("if-none-match", self._list.etag))
-            # A Request of our own: the client's defaults (accept-encoding, …) stay out of it.
-            answer = await self._http().send(httpx.Request("GET", url, headers=pairs))
+            answer = await self._http().send(bare_request("GET", url, pairs, seconds=TIMEOUT))
             if answer.status_code == 304:
                 self._list = self._list.unchanged(self._clock())
             else:
