@@ -1,4 +1,4 @@
-"""A made-up Codex upstream that behaves as the real one does, for use without network or account.
+"""Made-up upstreams, Codex and Cursor, that behave as the real ones do: no network, no account.
 
 ``Sandbox(SandboxConfig(home=…))`` in a running event loop, or ``await serve(config)`` alone.
 """
