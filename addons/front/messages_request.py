@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from addons.errors import BadRequest
 from addons.front import messages_tools
+from addons.front.closed_schemas import is_closed
 from addons.front.contract import Json, Turn
 from addons.front.members import check_members, fault, has_type
 from addons.front.messages_answer import AnswerOptions
@@ -47,11 +48,6 @@ _REFUSED: Final[dict[str, str]] = {
     "container": "the upstream runs no code in containers; leave it out",
     "mcp_servers": "the upstream connects to no servers; offer their tools in `tools`",
 }
-
-_NO_SCHEMAS: Final = frozenset(
-    {"properties", "$defs", "definitions", "required", "enum", "const", "default", "examples"}
-)
-"""Members of a schema that are none themselves."""
 
 _BILLING: Final = "x-anthropic-billing-header:"
 """How the line begins that Claude Code puts before its system prompt. It tells Anthropic's
@@ -221,28 +217,6 @@ class MessagesRequest:
             self._reasoning_member()["summary"] = "auto"
         if options.thinking != "none":
             self._out["include"] = [ENCRYPTED]
-
-
-def is_closed(schema: Any) -> bool:
-    """Whether a JSON schema is one that Responses can be strict about: each object in it says that
-    there are no other members than those required, and names them all."""
-    if isinstance(schema, list):
-        return all(is_closed(entry) for entry in schema)
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    names = properties if isinstance(properties, dict) else {}
-    if schema.get("type") == "object" or names:
-        required = schema.get("required")
-        named = set(required) if isinstance(required, list) else set()
-        if schema.get("additionalProperties") is not False or set(names) - named:
-            return False
-    inner = [value for name, value in schema.items() if name not in _NO_SCHEMAS]
-    definitions = (schema.get(name) for name in ("$defs", "definitions"))
-    for group in (names, *definitions):
-        if isinstance(group, dict):
-            inner += group.values()
-    return all(is_closed(entry) for entry in inner)
 
 
 def _without_billing(text: str) -> str:

@@ -61,7 +61,7 @@ def reasoning_item(given: str, thinking: str = "") -> Json | None:
 def _parts(text: str, lengths: list[int]) -> list[str]:
     """``text`` cut where its parts were joined. It may go on: reasoning can have a text besides
     its summary, which the upstream does not want back."""
-    if not text:
+    if not text or not lengths:
         return []
     parts: list[str] = []
     start = 0

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from addons.errors import BadRequest
+from addons.front.closed_schemas import is_closed
 from addons.front.contract import Json
 from addons.front.members import check_members, fault
 
@@ -55,20 +56,25 @@ def tools(value: Any, loaded: Collection[str], notes: list[str]) -> list[Json]:
             )
         else:
             check_members(tool, {"name": "string"}, path, required=True)
-            function = _function(tool, path)
+            function = _function(tool, path, notes)
             if not tool.get("defer_loading") or all_loaded or tool["name"] in loaded:
                 out.append(function)
     return out
 
 
-def _function(tool: Json, path: str) -> Json:
+def _function(tool: Json, path: str, notes: list[str]) -> Json:
     check_members(tool, {"input_schema": "object"}, path, required=True)
     check_members(tool, {"description": "string", "strict": "boolean"}, path)
     translated: Json = {"type": "function", "name": tool["name"]}
     if tool.get("description") is not None:
         translated["description"] = tool["description"]
     # Left out, it means false here and true in Responses.
-    translated["strict"] = bool(tool.get("strict"))
+    strict = translated["strict"] = bool(tool.get("strict")) and is_closed(tool["input_schema"])
+    if tool.get("strict") and not strict:
+        notes.append(
+            f"strict of the tool {tool['name']:.64}: the upstream is strict only where all members "
+            "are required and no others allowed; it was dropped."
+        )
     translated["parameters"] = tool["input_schema"]
     return translated
 

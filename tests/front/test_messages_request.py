@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from addons.errors import BadRequest
 from addons.front.contract import Turn
 from addons.front.messages import MessagesProtocol
-from addons.front.messages_request import is_closed
 
 type Json = dict[str, Any]
 
@@ -203,24 +202,6 @@ def test_a_schema_of_the_answer(nested: bool) -> None:
     made = body(output_config={"format": form}) if nested else body(output_format=form)
     expected = {"type": "json_schema", "name": "answer", "strict": True, "schema": CLOSED}
     assert made["text"] == {"format": expected}
-
-
-@pytest.mark.parametrize(
-    ("schema", "closed"),
-    [
-        (CLOSED, True),
-        ({**CLOSED, "required": []}, False),
-        ({**CLOSED, "additionalProperties": True}, False),
-        ({"type": "array", "items": {"type": "object"}}, False),
-        ({"type": "array", "items": CLOSED}, True),
-        ({**CLOSED, "properties": {"a": {"anyOf": [CLOSED, {"type": "object"}]}}}, False),
-        ({**CLOSED, "$defs": {"inner": {"type": "object"}}}, False),
-        ({**CLOSED, "default": {"properties": {"x": 1}}}, True),
-        ({"type": "string", "enum": ["object"]}, True),
-    ],
-)
-def test_schemas_that_can_be_kept_to_the_letter(schema: Json, closed: bool) -> None:
-    assert is_closed(schema) is closed
 
 
 # --- other members -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from addons.front.messages_tools import one_call_only, tool_choice, tools
 type Json = dict[str, Any]
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+CLOSED = {**SCHEMA, "required": ["a"], "additionalProperties": False}
 TOOL = {"name": "f", "input_schema": SCHEMA}
 MADE = {"type": "function", "name": "f", "strict": False, "parameters": SCHEMA}
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
@@ -28,14 +29,20 @@ def made(*given: Json, loaded: tuple[str, ...] = ()) -> list[Json]:
         ({**TOOL, "type": "custom"}, MADE),
         ({**TOOL, "type": None, "cache_control": {"type": "ephemeral"}}, MADE),
         (
-            {"input_schema": SCHEMA, "strict": True, "description": "d", "name": "f"},
-            {**MADE, "strict": True, "description": "d"},
+            {"input_schema": CLOSED, "strict": True, "description": "d", "name": "f"},
+            {**MADE, "strict": True, "description": "d", "parameters": CLOSED},
         ),
     ],
 )
 def test_functions(tool: Json, function: Json) -> None:
     assert made(tool) == [function]
     assert list(made(tool)[0])[:2] == ["type", "name"], "the same order whatever the client's"
+
+
+def test_what_the_upstream_cannot_be_strict_about_is_said() -> None:
+    notes: list[str] = []
+    assert tools([{**TOOL, "strict": True}], (), notes) == [MADE]
+    assert len(notes) == 1
 
 
 def test_a_tool_that_is_not_loaded_is_not_shown() -> None:
