@@ -1,5 +1,4 @@
 """Cursor's official Python SDK against the sandbox's Cursor side: that is what proves it faithful.
-Then the same through a floway process.
 
 The SDK is installed from PyPI into an environment of its own, in the cache folder, once. Its
 answers are the product's; nothing of it is read.
@@ -21,7 +20,6 @@ import pytest
 from replay.record import cursor_sdk, install
 from replay.record.errors import RecordError
 from replay.sandbox import Sandbox, SandboxConfig
-from tests.clients.conftest import StartFloway
 
 pytestmark = pytest.mark.clients
 
@@ -63,22 +61,25 @@ class Sdk:
     key: str
     control: str
     home: Path
-    ca_file: Path | None = None
+    ca_file: Path
 
     @classmethod
     def at(cls, python: Path, sandbox: Sandbox, folder: Path, *, tls: bool = True) -> Self:
         """Straight at a sandbox."""
         url = sandbox.https_url if tls else sandbox.http_url
         key = sandbox.cursor_accounts[0].api_key
+        assert sandbox.ca_file is not None
         return cls(python, url, key, sandbox.http_url, folder / "home", sandbox.ca_file)
 
     async def talk(self, *prompts: str, model: str = "composer-2") -> list[Json]:
         """What comes of the prompts, sent in one conversation."""
         work = self.home / "work"
         work.mkdir(parents=True, exist_ok=True)
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
-        if self.ca_file is not None:
-            environment["NODE_EXTRA_CA_CERTS"] = str(self.ca_file)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "NODE_EXTRA_CA_CERTS": str(self.ca_file),
+        }
         process = await asyncio.create_subprocess_exec(
             *(self.python, "-I", SCRIPT, self.url, self.key, model, *prompts),
             env=environment,
@@ -131,17 +132,6 @@ async def test_a_conversation_with_tools_goes_on_by_its_checkpoint(
     runs = await continued(Sdk.at(python, sandbox, tmp_path, tls=tls))
     assert {run["path"] for run in runs} == {f"/agent.v1.AgentService/{path}"}
     assert {run["http_version"] for run in runs} == {"2" if tls else "1.1"}
-
-
-async def test_a_conversation_goes_through_floway(
-    python: Path, tmp_path: Path, start_floway: StartFloway
-) -> None:
-    floway = start_floway()
-    async with httpx.AsyncClient(base_url=floway.sandbox.url, verify=False) as client:
-        [account, *_] = (await client.get("/_sandbox/cursor/accounts")).json()["accounts"]
-    sdk = Sdk(python, floway.url, account["api_key"], floway.sandbox.url, tmp_path / "home")
-    runs = await continued(sdk)
-    assert {run["account"] for run in runs} == {account["label"]}
 
 
 async def test_an_error_reaches_the_user(sdk: Sdk, sandbox: Sandbox) -> None:
