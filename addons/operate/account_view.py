@@ -145,21 +145,21 @@ type Word = Literal["ready", "cooling", "disabled", "needs_login", "unreadable"]
 
 def _state(entry: Entry, look: Look) -> tuple[Word, str]:
     """The state, and why it is not ready: what a person can mend comes first."""
-    state, document = look.state, entry.document
+    state, document, live = look.state, entry.document, look.live
     revision = document.revision if document is not None else None
     if entry.problem:
         return "unreadable", entry.problem
-    if not state.enabled or _made_up_and_off(entry, look):
+    if not state.enabled:
         return "disabled", f"floway accounts enable {entry.label}"
     if state.problem is not None and state.problem.revision == revision:
         label = document.label if document is not None else ""
         return "needs_login", f"{state.problem.text} {login_command(entry.provider, label)}"
+    # What only the process that serves it knows.
+    if live is not None and live.state is AccountState.DISABLED:
+        return "disabled", live.reason
+    if live is not None and live.state is AccountState.NEEDS_LOGIN:
+        return "needs_login", live.reason
     for cooldown in look.cooldowns:
         if cooldown.model is None:
             return "cooling", cooldown.reason
     return "ready", ""
-
-
-def _made_up_and_off(entry: Entry, look: Look) -> bool:
-    live = look.live
-    return entry.origin == "sandbox" and live is not None and live.state is AccountState.DISABLED

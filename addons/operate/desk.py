@@ -87,7 +87,7 @@ class Desk(Roster):
             account = self.account(entry)
             assert account is not None
             account.state = AccountState.READY if enabled else AccountState.DISABLED
-            account.reason = "" if enabled else f"disabled; floway accounts enable {entry.label}"
+            account.reason = "" if enabled else f"floway accounts enable {entry.label}"
         else:
             await self.states.enable(entry.provider, entry.handle, enabled)
             await self._tell(entry.provider)
