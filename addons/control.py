@@ -138,7 +138,10 @@ class Control:
         for name in HIDDEN:
             if name in flow.request.headers:
                 flow.request.headers[name] = "(hidden)"
-        if not is_origin_form(flow):
+        if flow.request.is_http2:  # where a proxied request looks like any other
+            told = "the control API does not speak HTTP/2"
+            refuse(flow, _error(505, "http1_needed", told, "ask over HTTP/1.1"))
+        elif not is_origin_form(flow):
             told = "the control API is not reached through the proxy"
             refuse(flow, _error(403, "through_the_proxy", told, "ask floway's own address"))
         elif self._plane is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy.test import tflow
 from prometheus_client import CollectorRegistry
 
 from addons import control as edge
@@ -183,6 +184,19 @@ async def test_nobody_comes_through_the_forward_proxy(served: Served, path: str,
     writer.close()
     assert told.startswith(b"HTTP/1.1 403")
     assert b"through_the_proxy" in told
+
+
+async def test_http2_is_refused(served: Served) -> None:
+    """There a request that came through the proxy looks like any other."""
+    flow = tflow.tflow()
+    flow.live = True
+    flow.client_conn.sockname = ("127.0.0.1", served.proxy.port)
+    flow.request.http_version, flow.request.path = "HTTP/2.0", HEALTH
+    flow.request.host, flow.request.port = "127.0.0.1", served.proxy.port
+    served.control.requestheaders(flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 505
+    assert flow.response.json()["error"]["code"] == "http1_needed"
 
 
 async def test_a_body_has_its_limit(served: Served) -> None:
