@@ -10,6 +10,8 @@ import contextlib
 import json
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -17,7 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from replay.sandbox import Sandbox, SandboxConfig
-from tests.floway_process import READY, START_SECONDS, Floway, ProcessError, SandboxControl, until
+from tests.floway_process import (
+    READY,
+    ROOT,
+    START_SECONDS,
+    Floway,
+    ProcessError,
+    SandboxControl,
+    clean_environment,
+    until,
+)
 
 STEERING = re.compile(r"steering port: (\d+)")
 ACCOUNTS = ("ada", "ben", "cleo")
@@ -87,17 +98,21 @@ class Road:
 class House(Floway):
     """A floway whose accounts are the first of the sandbox's; its sandbox is outside of it."""
 
-    def __init__(self, home: Path, count: int, road: Road, control: str, files: Path) -> None:
+    def __init__(
+        self, home: Path, count: int, road: Road, control: str, files: Path, **more: str
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self._control = control
         here = Path(__file__).parent
+        self.accounts = [f"codex:{name}:{files / name}.json" for name in ACCOUNTS[:count]]
         options = {
-            "floway_accounts": [f"codex:{name}:{files / name}.json" for name in ACCOUNTS[:count]],
+            "floway_accounts": self.accounts,
             "floway_upstreams": f"codex=http://127.0.0.1:{road.port}",
             "floway_strategy": "fill_first",
             "floway_header_seconds": str(HEADER_SECONDS),
             "floway_hold_seconds": str(HOLD_SECONDS),
             "floway_max_attempts": "8",
+            **more,
         }
         super().__init__(home, options, ["-s", str(here / "steering.py")])
         self._wire: socket.socket | None = None
@@ -136,6 +151,23 @@ class House(Floway):
         found: list[dict[str, Any]] = self._ask("cooldowns")
         return found
 
+    def command(self, *words: str) -> None:
+        """``floway …``, as the owner of this floway types it."""
+        environment = clean_environment(
+            self.home / "user",
+            FLOWAY_HOME=str(self.home / "state"),
+            FLOWAY_ACCOUNTS=",".join(self.accounts),
+            PYTHONPATH=str(ROOT),
+        )
+        command = [sys.executable, "-m", "replay.cli", *words]
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+
+    def kill(self) -> None:
+        """As by ``kill -9``."""
+        self.process.kill()
+        self.process.wait(10)
+        self.stop()
+
     def stop(self) -> None:
         if self._wire is not None:
             self._wire.close()
@@ -160,15 +192,18 @@ class Street:
 
     def house(self, count: int) -> House:
         if count not in self._houses:
-            home = self._folder / f"house-{count}"
-            house = House(home, count, self.road, self._sandbox.http_url, self._folder)
-            try:
-                self._houses[count] = house.wait_ready()
-            except BaseException:
-                house.stop()
-                raise
+            self._houses[count] = self.built(self._folder / f"house-{count}", count)
         self._houses[count].reset()
         return self._houses[count]
+
+    def built(self, home: Path, count: int = len(ACCOUNTS), **more: str) -> House:
+        """One of its own, for who breaks something; to be stopped by its owner."""
+        house = House(home, count, self.road, self._sandbox.http_url, self._folder, **more)
+        try:
+            return house.wait_ready()
+        except BaseException:
+            house.stop()
+            raise
 
     @contextlib.contextmanager
     def closed_road(self) -> Iterator[None]:
