@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from addons.errors import FlowayError
+from addons.providers.cursor.wire import references
 
 _MIB = 1024 * 1024
 
@@ -118,23 +119,12 @@ class BlobMap:
         return made
 
     def reachable(self, root: bytes) -> BlobMap:
-        """Only the blobs that ``root`` or another reachable blob refers to.
-
-        A reference is found by its form on the wire: the id behind its length. That can take a
-        few bytes of text for one, which keeps a blob too many, and never loses one.
-        """
-        lengths = {len(blob_id) for blob_id in self._blobs}
+        """Only the blobs that ``root`` or another reachable blob refers to, as a member."""
         made = BlobMap(limits=self._limits)
         pending = [root]
         while pending:
-            data = pending.pop()
-            for length in lengths:
-                at = data.find(length)
-                while at >= 0:
-                    blob_id = data[at + 1 : at + 1 + length]
-                    found = self._blobs.get(blob_id)
-                    if found is not None and blob_id not in made:
-                        made.set(blob_id, found)
-                        pending.append(found)
-                    at = data.find(length, at + 1)
+            for blob_id in references(pending.pop(), self._blobs):
+                if blob_id not in made:
+                    made.set(blob_id, self._blobs[blob_id])
+                    pending.append(self._blobs[blob_id])
         return made
