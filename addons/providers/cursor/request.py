@@ -67,6 +67,8 @@ class Prepared:
         blobs: what the server may ask for.
         prompt_share: how much of the model's window the prompt fills, about: 0.0 to …; None where
             the window is not known.
+        notes: what was cut or changed of what was said.
+        asides: what else could not be had, likely the same with each request of a client.
     """
 
     message: bytes
@@ -75,7 +77,8 @@ class Prepared:
     conversation_id: str
     tools: Tools
     prompt_share: float | None
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    asides: tuple[str, ...] = ()
 
 
 def prepare(
@@ -128,7 +131,8 @@ def prepare(
         conversation_id,
         tools,
         used / choice.window if choice.window else None,
-        (*plan.notes, *tools.notes, *choice.notes),
+        plan.notes,
+        tools.notes + choice.notes,
     )
 
 

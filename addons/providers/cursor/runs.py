@@ -244,6 +244,8 @@ class Runs:
             exchange.summary["checkpoint"] = f"not used: {plan.dropped.value}"
         for note in prepared.notes:
             logger.info("exchange %s: %s", exchange.id, note)
+        for note in prepared.asides:
+            logger.debug("exchange %s: %s", exchange.id, note)
 
     # --- its response ------------------------------------------------------------------------
 

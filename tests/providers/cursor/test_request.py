@@ -122,9 +122,10 @@ def test_it_knows_how_full_the_window_is() -> None:
     assert made(body(user("x")), choice=Choice("m")).prompt_share is None
 
 
-def test_notes_of_all_parts_come_together() -> None:
+def test_notes_are_on_what_was_said_and_asides_on_the_rest() -> None:
     given = body(user("go"), called("c", "f"), user("stop"), tools=[{"type": "web_search"}])
-    assert len(made(given, choice=Choice("m", notes=("a note",))).notes) == 3
+    prepared = made(given, choice=Choice("m", notes=("a note",)))
+    assert (len(prepared.notes), len(prepared.asides)) == (1, 2)
 
 
 def test_the_same_request_is_the_same_bytes() -> None:
