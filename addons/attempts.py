@@ -65,6 +65,7 @@ class ExchangeDriver:
         self.hold_seconds = settings.hold_seconds
         self.header_seconds = settings.header_seconds
         self.max_request_bytes = int(settings.max_request_bytes)
+        self.max_attempts = settings.max_attempts
         self.lane = ""
         self.http2 = True
         self.production: Production | None = None

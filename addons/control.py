@@ -24,6 +24,7 @@ from addons.driver import drive, is_origin_form
 from addons.front.routes import Route
 from addons.operate import METRICS_PATH, PREFIX, running
 from addons.operate.contract import Operable, Operated
+from addons.operate.desk import Desk
 from addons.operate.models import ErrorAnswer, Problem
 from addons.operate.observer import Observer
 from addons.operate.plane import Plane, Served
@@ -118,6 +119,16 @@ class Control:
             self._application = None
         if plane is not None:
             await plane.close()
+
+    @property
+    def desk(self) -> Desk | None:
+        """Steers the accounts; None while floway is not ready."""
+        return self._plane.desk if self._plane is not None else None
+
+    @property
+    def operated(self) -> Sequence[Operated]:
+        """The providers of this process; none while floway is not ready."""
+        return self._plane.desk.live() if self._plane is not None else ()
 
     # --- requests ----------------------------------------------------------------------------
 

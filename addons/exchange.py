@@ -96,6 +96,8 @@ class Exchange:
         state: the provider's own notes; the core never looks inside.
         summary: small JSON for the flow's metadata and comment.
         hidden_headers: of the upstream's answer, in lower case; the client is not shown them.
+        times: of a stream: bytes given to the client so far, and seconds since ``started``; None
+            where nobody wants to know.
         candidates: all providers, where the model decides which one serves; else empty.
         given: how a produced answer has ended, as far as it has.
         watch: sees the bytes of an answer, and of a duplex request, that pass untouched.
@@ -123,6 +125,7 @@ class Exchange:
     summary: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     hidden_headers: set[str] = field(default_factory=set)
+    times: list[tuple[int, float]] | None = None
     candidates: Sequence[Candidate] = ()
     given: Outcome | None = None
     watch: Watch | None = None

@@ -7,12 +7,17 @@ meet. (It may import ``replay``: the embedded sandbox and the words of the banne
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 
 from addons.accounts.credentials.vault import Vault
 from addons.configuration import Configuration
 from addons.control import Control
 from addons.debug.capture_sides import SideCapture
+from addons.debug.client_side import ClientSide
+from addons.debug.commands import Commands
+from addons.debug.ring import Ring
+from addons.debug.views.contentviews import Views, shipped
 from addons.debug.witness import show_attempt
 from addons.errors import FlowayError
 from addons.gateway import Gateway
@@ -22,13 +27,16 @@ from addons.operate.metrics import Metrics
 from addons.operate.observer import Observer
 from addons.operate.roster import Authorities
 from addons.providers.codex.authority import CodexAuthority
+from addons.providers.codex.lens import RequestLens
 from addons.providers.codex.provider import CodexProvider
 from addons.providers.contract import Provider
 from addons.providers.cursor.authority import CursorAuthority
+from addons.providers.cursor.lens import ConnectLens
 from addons.providers.cursor.provider import CursorProvider
 from addons.settings import Settings
 from addons.store.contract import Store
 from addons.store.sqlite import SqliteStore
+from fingerprints.profile import Profile
 
 _MADE = (CodexProvider, CursorProvider)
 """The first one serves the models that no other one claims."""
@@ -118,6 +126,15 @@ def announce(settings: Settings, address: str, sandbox: Upstreams | None) -> Non
     sys.stdout.flush()
 
 
+def profile_named(name: str) -> Profile | None:
+    """A shipped profile, or the one of the settings."""
+    own = configuration.settings.profile
+    found = shipped(name)
+    if found is None and own and (used := shipped(own)) is not None and used.name == name:
+        return used
+    return found
+
+
 configuration = Configuration()
 gateway = Gateway(show_attempt)
 capture = SideCapture(lambda: configuration.settings)
@@ -128,9 +145,13 @@ addons = [
     configuration,
     control,
     capture.before,
+    ClientSide(lambda: int(configuration.settings.client_keep_bytes)),
     gateway,
     capture,
     Measuring(observer),
+    Views([RequestLens(), ConnectLens()], profile_named),
+    Commands(profile_named, lambda: control.desk, lambda: control.operated, time.time),
+    Ring(lambda: int(configuration.settings.list_keep_bytes)),
     Launch(
         configuration,
         gateway,

@@ -203,7 +203,7 @@ class Gateway:
         await driver.begin()
         if driver.production is not None:
             self._productions.add(driver.production)
-        describe(flow, driver.exchange)
+        describe(flow, driver.exchange, driver.max_attempts)
 
     def _repeat(self, flow: http.HTTPFlow) -> None:
         """mitmproxy sends a recorded request again: it has been rewritten, and goes as it is."""
@@ -305,7 +305,7 @@ class Gateway:
         if driver is not None:
             if driver.production is not None:
                 self._productions.add(driver.production)
-            describe(replan.flow, driver.exchange)
+            describe(replan.flow, driver.exchange, driver.max_attempts)
         raise AddonHalt  # no other addon knows this hook
 
     async def floway_pull(self, production: Production) -> None:
@@ -339,7 +339,7 @@ class Gateway:
             await exchange.provider.after(exchange, outcome)
         except Exception:
             logger.exception("what was learned from exchange %s could not be kept", exchange.id)
-        describe(flow, exchange)
+        describe(flow, exchange, driver.max_attempts)
 
 
 def _driver(flow: http.HTTPFlow) -> ExchangeDriver | None:

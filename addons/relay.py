@@ -15,6 +15,7 @@ streaming leaves the client hanging (facts: trap 1).
 from __future__ import annotations
 
 import logging
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +37,9 @@ TERMINAL = COMPLETED | FAILED
 SIGNS_OF_LIFE = frozenset({"keepalive", "ping"})
 """Events that only say that the upstream is there; in another protocol a comment says it."""
 
+MOST_TIMES = 10_000
+"""Chunks of a stream whose time is written down."""
+
 UNFINISHED = "The upstream ended the stream before the response was complete. Try again."
 
 
@@ -53,6 +57,7 @@ class EventRelay:
             ClientError: ``encoding`` (a content-encoding) is not known.
         """
         assert exchange.renderer is not None
+        self._exchange = exchange
         self._renderer = exchange.renderer
         self._onlooker = Onlooker(exchange)
         self._sieve = None
@@ -88,7 +93,15 @@ class EventRelay:
             )
         if len(out) != 1:
             out = [b"".join(out)]
+        if self._exchange.times is not None and out[0]:
+            self._clocked(self._exchange.times, len(out[0]))
         return out if out[0] else []
+
+    def _clocked(self, times: list[tuple[int, float]], size: int) -> None:
+        """Write down when bytes were given, for the debugger."""
+        if len(times) < MOST_TIMES:
+            before = times[-1][0] if times else 0
+            times.append((before + size, time.monotonic() - self._exchange.started))
 
     def fail(self, error: ClientError) -> bytes:
         """Last bytes for a client whose stream cannot go on.

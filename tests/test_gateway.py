@@ -35,7 +35,8 @@ async def test_a_stream_by_base_url(proxy: Proxy, upstream: Upstream) -> None:
     assert proxy.provider.calls == ["plan", "before_commit", "after completed"]
     metadata = proxy.flow.metadata["floway"]
     assert metadata["outcome"] == "completed"
-    assert metadata["attempts"] == [{"account": "a", "status": 200, "reason": ""}]
+    (attempt,) = metadata["attempts"]
+    assert (attempt["account"], attempt["status"], attempt["verdict"]) == ("a", 200, "Commit")
     assert proxy.flow.comment == "a · made-up"
 
 
@@ -59,7 +60,7 @@ async def test_the_next_account_takes_over_unseen(proxy: Proxy, upstream: Upstre
     assert [seen.header("x-account") for seen in upstream.seen] == ["a", "b"]
     await proxy.ended()
     assert [each["status"] for each in proxy.flow.metadata["floway"]["attempts"]] == [429, 200]
-    assert proxy.flow.comment == "b · made-up · attempt 2"
+    assert proxy.flow.comment == "b · made-up · attempt 2/4"
 
 
 async def test_a_produced_answer(proxy: Proxy) -> None:

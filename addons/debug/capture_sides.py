@@ -30,11 +30,6 @@ from fingerprints.capture import RawAnswer, RawMessage, Recording
 MAX_OPEN = 4096
 """Flows that are followed at one time; more would be a leak."""
 
-OF_HTTP1 = frozenset(
-    {"host", "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"}
-)
-"""Headers that mitmproxy takes off a request on its way into HTTP/2."""
-
 
 @dataclass(slots=True)
 class _Pair:
@@ -215,14 +210,7 @@ def _sent(pair: _Pair, flow: http.HTTPFlow, exchange: Exchange, attempt: int) ->
     recording.connection = flow.server_conn.id
     started = exchange.attempts[attempt - 1].started - exchange.started
     recording.at = pair.client.at + max(started, 0.0)
-    if flow.server_conn.alpn == b"h2":
-        recording.http_version = "HTTP/2.0"
-        lowered = [(name.lower(), value) for name, value in recording.headers]
-        recording.headers = [pair for pair in lowered if pair[0] not in OF_HTTP1]
-    else:
-        recording.http_version = "HTTP/1.1"
-        if request.is_http2 and "host" not in request.headers:
-            recording.headers = [("Host", recording.authority), *recording.headers]
+    recording.http_version, recording.headers = flow_recording.as_sent(flow)
     return recording
 
 

@@ -2,36 +2,97 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
 
 from mitmproxy import http
 
 from addons.exchange import Exchange
+from addons.providers.contract import Outcome
 
 METADATA = "floway"
 """Key of ``flow.metadata``. What is there is saved with the flow, and so must be JSON."""
 
+TIMES = "floway_times"
+"""Key of ``flow.metadata``: of a stream, bytes so far and seconds since the request."""
 
-def describe(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    """Write down how far the exchange has come. A comment that a person has written stays."""
-    summary = _plain({"exchange": exchange.id, **exchange.summary})
+FAILOVER: Final = ":twisted_rightwards_arrows:"
+REFUSED: Final = ":no_entry:"
+DIFFERS: Final = ":warning:"
+TRUNCATED: Final = ":scissors:"
+MARKERS: Final[Mapping[str, str]] = {
+    FAILOVER: "another account took over",
+    REFUSED: "floway refused it, or could not rewrite it; nothing was sent",
+    DIFFERS: "what left is not what the profile says (set by floway.check)",
+    TRUNCATED: "the answer broke off",
+}
+"""Markers in the list of flows, and what each says."""
+
+_NOT_SENT = frozenset({"rewrite_failed", "judge_failed", "relay_failed"})
+
+
+def describe(flow: http.HTTPFlow, exchange: Exchange, most: int = 0) -> None:
+    """Write down how far the exchange has come. A comment and a marker of a person's stay.
+
+    Args:
+        most: attempts that an exchange may have; 0: not known.
+    """
+    summary = _plain({"exchange": exchange.id, **_asked(exchange), **exchange.summary})
     if exchange.attempts:
         summary["account"] = exchange.attempts[-1].account
         summary["attempts"] = [
-            {"account": a.account, "status": a.status, "reason": a.reason}
-            for a in exchange.attempts
+            {
+                "account": each.account,
+                "status": each.status,
+                "reason": each.reason,
+                "verdict": _verdict(each.verdict),
+                "after": round(each.started - exchange.started, 4),
+            }
+            for each in exchange.attempts
         ]
+    if exchange.usage is not None:
+        summary["usage"] = asdict(exchange.usage)
     if exchange.outcome is not None:
         summary["outcome"] = exchange.outcome.value
     words = [exchange.conversation[-8:], summary.get("account", ""), summary.get("profile", "")]
     if len(exchange.attempts) > 1:
-        words.append(f"attempt {len(exchange.attempts)}")
+        words.append(f"attempt {len(exchange.attempts)}" + (f"/{most}" if most else ""))
     words += [_cache(exchange), summary.get("error", "")]
     summary["comment"] = " · ".join(str(word) for word in words if word)
+    summary["marker"] = _marker(exchange, summary)
     before = flow.metadata.get(METADATA)
-    if not flow.comment or (isinstance(before, dict) and flow.comment == before.get("comment")):
+    before = before if isinstance(before, dict) else {}
+    if not flow.comment or flow.comment == before.get("comment"):
         flow.comment = summary["comment"]
+    if not flow.marked or flow.marked == before.get("marker"):
+        flow.marked = summary["marker"]
     flow.metadata[METADATA] = summary
+    if exchange.times:
+        flow.metadata[TIMES] = [[size, round(after, 4)] for size, after in exchange.times]
+
+
+def _asked(exchange: Exchange) -> dict[str, Any]:
+    """What was asked, and of whom."""
+    told: dict[str, Any] = {"protocol": exchange.protocol.name, "provider": exchange.provider.name}
+    if exchange.turn is not None:
+        told["model"] = exchange.turn.model
+    if exchange.conversation:
+        told["conversation"] = exchange.conversation
+    return told
+
+
+def _verdict(verdict: object) -> str:
+    return "" if verdict is None else type(verdict).__name__
+
+
+def _marker(exchange: Exchange, summary: Mapping[str, Any]) -> str:
+    """The one that matters most; "" where all went well at once."""
+    if exchange.outcome is Outcome.TRUNCATED:
+        return TRUNCATED
+    if summary.get("error") in _NOT_SENT or (summary.get("error") and not exchange.attempts):
+        return REFUSED
+    return FAILOVER if len({each.account for each in exchange.attempts}) > 1 else ""
 
 
 def _cache(exchange: Exchange) -> str:

@@ -12,6 +12,11 @@ from fingerprints.capture import HttpVersion, RawAnswer, RawMessage, Recording
 
 _VERSIONS = get_args(HttpVersion.__value__)
 
+OF_HTTP1 = frozenset(
+    {"host", "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"}
+)
+"""Headers that mitmproxy takes off a request on its way into HTTP/2."""
+
 STREAM_BYTES = 64 * 1024 * 1024
 """Bytes of one streamed body that are kept for its trace."""
 
@@ -71,6 +76,17 @@ def of_request(flow: http.HTTPFlow) -> Recording:
         scheme="http" if request.scheme == "http" else "https",
         http_version=cast("HttpVersion", version if version in _VERSIONS else "HTTP/1.1"),
     )
+
+
+def as_sent(flow: http.HTTPFlow) -> tuple[HttpVersion, list[tuple[str, str]]]:
+    """The version and the headers with which mitmproxy puts a request on the wire."""
+    request, headers = flow.request, pairs(flow.request.headers)
+    if flow.server_conn.alpn == b"h2":
+        lowered = [(name.lower(), value) for name, value in headers]
+        return "HTTP/2.0", [pair for pair in lowered if pair[0] not in OF_HTTP1]
+    if request.is_http2 and "host" not in request.headers:
+        headers = [("Host", _authority(request)), *headers]
+    return "HTTP/1.1", headers
 
 
 def of_response(

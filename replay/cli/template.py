@@ -7,6 +7,8 @@ import os
 import sys
 import textwrap
 
+import tomlkit
+
 from addons import settings_layers
 from addons.settings import Settings
 from replay.cli.failure import USAGE, CommandFailed
@@ -78,4 +80,8 @@ def _example(name: str) -> list[str]:
     if name in EXAMPLES:
         return EXAMPLES[name]
     default = Settings.model_fields[name].get_default(call_default_factory=True)
+    if isinstance(default, dict):
+        table = tomlkit.inline_table()
+        table.update(default)
+        return [f"{name} = {table.as_string()}"]
     return [f"{name} = {json.dumps(default)}"]

@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
+from mitmproxy.utils import emoji
 
-from addons.debug.description import METADATA, describe
+from addons.debug.description import (
+    DIFFERS,
+    FAILOVER,
+    MARKERS,
+    METADATA,
+    REFUSED,
+    TRUNCATED,
+    describe,
+)
 from addons.exchange import Attempt, Usage
 from addons.providers.contract import Outcome
 from tests.fakes import FakeProvider, Mishap, exchange_of
@@ -21,24 +30,57 @@ def test_how_far_an_exchange_has_come() -> None:
     exchange.conversation = "local:0123456789abcdef"
     exchange.summary |= {"profile": "codex@1", "session": "s"}
     exchange.attempts = [Attempt("one", status=429, reason="limit"), Attempt("two", status=200)]
-    describe(flow, exchange)
-    assert flow.comment == "89abcdef · two · codex@1 · attempt 2"
+    exchange.attempts[0].started = exchange.started
+    exchange.attempts[1].started = exchange.started + 0.25
+    describe(flow, exchange, 3)
+    assert flow.comment == "89abcdef · two · codex@1 · attempt 2/3"
+    assert flow.marked == FAILOVER
     assert flow.metadata[METADATA] == {
         "exchange": exchange.id,
+        "protocol": exchange.protocol.name,
+        "provider": "fake",
+        "model": "m",
+        "conversation": "local:0123456789abcdef",
         "profile": "codex@1",
         "session": "s",
         "account": "two",
         "attempts": [
-            {"account": "one", "status": 429, "reason": "limit"},
-            {"account": "two", "status": 200, "reason": ""},
+            {"account": "one", "status": 429, "reason": "limit", "verdict": "", "after": 0.0},
+            {"account": "two", "status": 200, "reason": "", "verdict": "", "after": 0.25},
         ],
         "comment": flow.comment,
+        "marker": FAILOVER,
     }
     exchange.outcome = Outcome.FAILED
     exchange.summary["error"] = "relay_failed"
     describe(flow, exchange)
     assert flow.comment == "89abcdef · two · codex@1 · attempt 2 · relay_failed"
     assert flow.metadata[METADATA]["outcome"] == "failed"
+    assert flow.marked == REFUSED
+
+
+def test_markers() -> None:
+    flow, exchange = tflow.tflow(), exchange_of(FakeProvider())
+    exchange.attempts = [Attempt("one", status=200)]
+    describe(flow, exchange)
+    assert flow.marked == ""
+    exchange.outcome = Outcome.TRUNCATED
+    describe(flow, exchange)
+    assert flow.marked == TRUNCATED
+    exchange.outcome, exchange.attempts = Outcome.FAILED, []
+    exchange.summary["error"] = "no_accounts"
+    describe(flow, exchange)
+    assert flow.marked == REFUSED
+    assert set(MARKERS) == {FAILOVER, REFUSED, DIFFERS, TRUNCATED}
+    assert all(marker in emoji.emoji for marker in MARKERS)
+
+
+def test_a_person_s_marker_stays() -> None:
+    flow, exchange = tflow.tflow(), exchange_of(FakeProvider())
+    flow.marked = ":skull:"
+    exchange.outcome = Outcome.TRUNCATED
+    describe(flow, exchange)
+    assert flow.marked == ":skull:"
 
 
 def test_how_much_came_from_the_cache() -> None:

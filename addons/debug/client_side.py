@@ -1,0 +1,61 @@
+"""The client's own request, kept in the flow whose request becomes the upstream's.
+
+In ``flow.metadata``, so that it is saved with the flow. A small addon in front of the gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mitmproxy import ctx, http
+
+from addons.attempts import ExchangeDriver
+from addons.debug import flow_recording
+from addons.debug.views.parity import Side
+from addons.driver import driver_of
+
+CLIENT = "floway_client"
+"""Key of ``flow.metadata``: line, headers as pairs, body as it came; saved with the flow."""
+
+
+class ClientSide:
+    """
+    Args:
+        limit: bytes of a body that are kept; of a larger one, nothing.
+    """
+
+    name = "floway-client-side"
+
+    def __init__(self, limit: Callable[[], int]) -> None:
+        self._limit = limit
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """The body has come; nothing was rewritten yet."""
+        driver = driver_of(flow)
+        if not isinstance(driver, ExchangeDriver) or flow.response is not None:
+            return
+        if ctx.options.store_streamed_bodies:  # else the stream itself is not kept
+            driver.exchange.times = []
+        request = flow.request
+        body = request.raw_content or b""
+        limit = self._limit()
+        if limit <= 0:
+            return
+        flow.metadata[CLIENT] = {
+            "line": f"{request.method} {request.path}",
+            "headers": [[name, value] for name, value in flow_recording.pairs(request.headers)],
+            "body": body if len(body) <= limit else b"",
+            "left_out": max(0, len(body) - limit) if len(body) > limit else 0,
+        }
+
+
+def client_side(flow: http.HTTPFlow) -> Side | None:
+    """What was kept; None where nothing was, or it can't be read."""
+    kept = flow.metadata.get(CLIENT)
+    if not isinstance(kept, dict):
+        return None
+    try:
+        headers = [(str(name), str(value)) for name, value in kept["headers"]]
+        return Side(str(kept["line"]), headers, bytes(kept["body"]))
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,256 @@
+"""The commands ``floway.…`` of mitmweb and the console. Thin: texts are made by the views.
+
+What a command says is its result, which the console and mitmweb show; what takes time is done in a
+task, and told in the event log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mitmproxy import ctx, exceptions, flow, http, types
+from mitmproxy.hooks import UpdateHook
+from mitmproxy.log import ALERT
+
+from addons.accounts.errors import AccountError
+from addons.accounts.wording import duration, moment
+from addons.debug import flow_recording
+from addons.debug.command import named
+from addons.debug.description import DIFFERS
+from addons.debug.views import frames
+from addons.debug.views.contentviews import parity_of, summary_of
+from addons.debug.views.explanation import explained
+from addons.operate.contract import Operated
+from addons.operate.desk import Desk
+from addons.operate.errors import ControlError
+from fingerprints import library, trace_file
+from fingerprints.capture import Capture, Recording
+from fingerprints.check import check_request
+from fingerprints.observed import Observed
+from fingerprints.profile import Profile
+from fingerprints.trace import Origin
+
+logger = logging.getLogger(__name__)
+
+type Profiles = Callable[[str], Profile | None]
+
+
+class Commands:
+    """
+    Args:
+        profiles: a profile by its name or file.
+        desk: steers accounts; None before floway is ready.
+        operated: the providers of this process.
+        clock: unix seconds.
+    """
+
+    name = "floway-commands"
+
+    def __init__(
+        self,
+        profiles: Profiles,
+        desk: Callable[[], Desk | None],
+        operated: Callable[[], Sequence[Operated]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._profiles = profiles
+        self._desk = desk
+        self._operated = operated
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def done(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    # --- completion --------------------------------------------------------------------------
+
+    @named("floway.options.accounts")
+    def account_names(self) -> Sequence[str]:
+        """Names of the accounts, for completion."""
+        return [
+            account.label for operated in self._operated() for account in operated.pool.accounts
+        ]
+
+    @named("floway.options.profiles")
+    def profile_names(self) -> Sequence[str]:
+        """Names of the shipped profiles, for completion."""
+        return [each.name for each in library.available()]
+
+    # --- looking -----------------------------------------------------------------------------
+
+    @named("floway.explain")
+    def explain(self, flow: flow.Flow) -> str:
+        """Say what floway did with a request: route, conversation, account, attempts, cache."""
+        found = _http(flow)
+        return explained(summary_of(found), f"{found.request.method} {found.request.path}")
+
+    @named("floway.diff", profile=types.Choice("floway.options.profiles"))
+    def diff(self, flow: flow.Flow, profile: str = "") -> str:
+        """Show a request as it came beside what left, and check that against a profile; empty:
+        the one with which it was made."""
+        return parity_of(_http(flow), self._profiles, profile)
+
+    @named("floway.check")
+    def check(self, flows: Sequence[flow.Flow]) -> str:
+        """Check what left against the profile, and mark the flows that differ."""
+        checked, differing = 0, []
+        for each in flows:
+            differences = self._differences(each)
+            if differences is None:
+                continue
+            checked += 1
+            if differences:
+                differing.append(f"{each.id[:8]} {differences[0]}")
+                each.marked = each.marked or DIFFERS
+        ctx.master.addons.trigger(UpdateHook(flows))
+        told = [f"{checked} checked, {len(differing)} differ"]
+        return "\n".join([*told, *differing])
+
+    def _differences(self, each: flow.Flow) -> list[str] | None:
+        if not isinstance(each, http.HTTPFlow):
+            return None
+        name = str(summary_of(each).get("profile", ""))
+        profile = self._profiles(name) if name else None
+        if profile is None:
+            return None
+        version, headers = flow_recording.as_sent(each)
+        request = each.request
+        observed = Observed(
+            request.method, request.path, headers, request.raw_content or b"", version
+        )
+        return [str(difference) for difference in check_request(profile, observed)]
+
+    @named("floway.websocket")
+    def websocket(self, flow: flow.Flow) -> str:
+        """Show the messages of a WebSocket, folded by response."""
+        found = _http(flow)
+        if found.websocket is None:
+            raise exceptions.CommandError("this flow is no WebSocket")
+        begin = found.request.timestamp_start
+        return frames.folded(
+            frames.Message(each.from_client, each.content, each.timestamp - begin, each.is_text)
+            for each in found.websocket.messages
+        )
+
+    @named("floway.session")
+    def session(self, flow: flow.Flow) -> str:
+        """Show the other requests of a flow's conversation."""
+        own = summary_of(_http(flow)).get("conversation")
+        if not own:
+            raise exceptions.CommandError("this flow belongs to no conversation")
+        view = ctx.master.addons.get("view")
+        flows = [
+            each
+            for each in (view or [])
+            if isinstance(each, http.HTTPFlow) and summary_of(each).get("conversation") == own
+        ]
+        lines = [f"{own}: {len(flows)} requests in the list"]
+        lines += [f"{_time(each)} {each.comment}" for each in flows]
+        return "\n".join(lines)
+
+    # --- accounts ----------------------------------------------------------------------------
+
+    @named("floway.accounts")
+    def accounts(self) -> str:
+        """Show the accounts: which can serve, which cool, until when and why."""
+        now, lines = self._clock(), []
+        for operated in self._operated():
+            pool = operated.pool
+            cooling = {each.handle: each for each in pool.cooldowns if each.until > now}
+            for account in pool.accounts:
+                told = account.reason or account.state.value
+                cooldown = cooling.get(account.handle)
+                if cooldown is not None:
+                    left = duration(cooldown.until - now)
+                    told = f"cools until {moment(cooldown.until)} ({left}): {cooldown.reason}"
+                pinned = " (pinned)" if pool.pinned == account.handle else ""
+                lines.append(f"{operated.provider}:{account.label}{pinned}  {told}")
+        return "\n".join(lines) or "no accounts"
+
+    @named("floway.use", account=types.Choice("floway.options.accounts"))
+    def use(self, account: str = "") -> None:
+        """Send every conversation to one account, while it can serve; empty: as before."""
+        desk = self._ready()
+        self._start(
+            desk.pin(account) if account else desk.unpin(),
+            f"every conversation goes to {account}" if account else "accounts are chosen again",
+        )
+
+    @named("floway.cooldown.clear", account=types.Choice("floway.options.accounts"))
+    def clear(self, account: str = "") -> None:
+        """Ask an account again at once; empty: all of them."""
+        told = f"{account or 'every account'} is asked again"
+        self._start(self._ready().clear_cooldowns(account), told)
+
+    def _ready(self) -> Desk:
+        desk = self._desk()
+        if desk is None:
+            raise exceptions.CommandError("floway is not ready yet")
+        return desk
+
+    def _start(self, work: Awaitable[object], told: str) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except (ControlError, AccountError) as error:
+                logger.warning("floway: %s", error)
+            else:
+                logger.log(ALERT, "floway: %s", told)
+
+        task = asyncio.ensure_future(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- files -------------------------------------------------------------------------------
+
+    @named("floway.export.trace")
+    def export_trace(self, flows: Sequence[flow.Flow], path: types.Path) -> str:
+        """Write flows as a trace without secrets, for `floway check` and `floway diff`."""
+        capture = Capture(
+            client="floway",
+            release="",
+            scenario="exported",
+            origin=Origin(tool="mitmproxy", on=datetime.now(UTC).date().isoformat(), run=1),
+        )
+        count = 0
+        for each in flows:
+            if isinstance(each, http.HTTPFlow):
+                capture.add(_recording(each))
+                count += 1
+        file = Path(str(path)).expanduser()
+        try:
+            file.write_text(trace_file.render(capture.trace()), encoding="utf-8")
+        except OSError as error:
+            raise exceptions.CommandError(f"{file} can't be written: {error.strerror}") from error
+        return f"{count} requests written to {file}"
+
+
+def _recording(found: http.HTTPFlow) -> Recording:
+    """What left for a flow."""
+    recording = flow_recording.of_request(found)
+    recording.http_version, recording.headers = flow_recording.as_sent(found)
+    recording.body = found.request.raw_content
+    if found.response is not None:
+        recording.answer = flow_recording.of_response(found.response)
+    if found.websocket is not None:
+        for message in found.websocket.messages:
+            recording.say(flow_recording.of_message(message))
+        if recording.answer is not None:
+            flow_recording.closed(recording.answer, found.websocket)
+    return recording
+
+
+def _http(found: flow.Flow) -> http.HTTPFlow:
+    if not isinstance(found, http.HTTPFlow):
+        raise exceptions.CommandError("this is no HTTP flow")
+    return found
+
+
+def _time(found: http.HTTPFlow) -> str:
+    begin = datetime.fromtimestamp(found.request.timestamp_start)
+    return begin.strftime("%H:%M:%S")

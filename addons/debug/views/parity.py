@@ -1,0 +1,140 @@
+"""A request as the client sent it beside what left, and what a profile says of that. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from addons.debug.views.outline import opened
+from addons.debug.views.sections import columns, cut, joined, section, size
+from addons.errors import ClientError
+from addons.front.bodies import decode
+from fingerprints.check import check_request
+from fingerprints.observed import Observed
+from fingerprints.profile import Profile
+
+CELL: Final = 56
+"""Characters of a value beside another one."""
+
+SECRET: Final = ("authorization", "api-key", "cookie", "account-id", "token")
+"""Ends of the names of headers that say who pays."""
+
+type Headers = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One form of the request.
+
+    Attributes:
+        body: raw bytes, compressed where they came so.
+    """
+
+    line: str
+    headers: Headers
+    body: bytes
+
+    @property
+    def data(self) -> Any:
+        """The body as JSON; None where it is none."""
+        encoding = next((v for n, v in self.headers if n.lower() == "content-encoding"), None)
+        try:
+            return json.loads(decode(self.body, encoding)) if self.body else None
+        except (ClientError, ValueError, RecursionError):
+            return None
+
+
+def shown(client: Side, upstream: Side, checked: str) -> str:
+    """Both sides, member by member, and the check.
+
+    Args:
+        checked: of :func:`check`.
+    """
+    line = columns([("", "client", "upstream"), _row("", client.line, upstream.line)])
+    return joined(
+        [
+            section("Request", line),
+            section("Headers (= same  ~ changed  + added  - left out)", _headers(client, upstream)),
+            section("Body", _body(client, upstream)),
+            checked,
+        ]
+    )
+
+
+def check(profile: Profile | None, name: str, upstream: Observed) -> str:
+    """What the profile says of what left.
+
+    Args:
+        name: of the profile, which may be gone.
+    """
+    if profile is None:
+        return section("Check", [f"there is no profile {name!r} here" if name else "no profile"])
+    found = check_request(profile, upstream)
+    title = f"Check against {profile.name}"
+    if not found:
+        return section(title, ["same: the release would send this"])
+    return section(f"{title}: {len(found)} differences", [str(each) for each in found])
+
+
+def _headers(client: Side, upstream: Side) -> list[str]:
+    return columns(list(_compared(_by_name(client.headers), _by_name(upstream.headers))))
+
+
+def _by_name(headers: Headers) -> dict[str, str]:
+    """In wire order; those that stand several times with a number."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key, number = name.lower(), 2
+        while key in found:
+            key, number = f"{name.lower()} #{number}", number + 1
+        found[key] = masked(name, value)
+    return found
+
+
+def masked(name: str, value: str) -> str:
+    """A header's value; of a secret only its kind and length."""
+    if not name.lower().endswith(SECRET):
+        return value
+    scheme, space, rest = value.partition(" ")
+    return f"{scheme} ⟨{len(rest)} characters⟩" if space else f"⟨{len(value)} characters⟩"
+
+
+def _body(client: Side, upstream: Side) -> list[str]:
+    mine, theirs = client.data, upstream.data
+    lines = [f"client {size(len(client.body))}, upstream {size(len(upstream.body))} on the wire"]
+    if not isinstance(mine, dict) or not isinstance(theirs, dict):
+        return [*lines, "no JSON object on both sides"] if client.body or upstream.body else []
+    return [*lines, *columns(list(_compared(_members(mine), _members(theirs))))]
+
+
+def _members(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Members with objects and JSON texts opened, lists by their length."""
+    found: dict[str, str] = {}
+    for name, value in data.items():
+        inner = opened(value) if isinstance(value, str) else value
+        if isinstance(inner, dict) and inner and prefix.count(".") < 3:
+            found |= _members(inner, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            found[f"{prefix}{name}"] = f"[{len(value)}] {json.dumps(value, ensure_ascii=False)}"
+        else:
+            found[f"{prefix}{name}"] = json.dumps(value, ensure_ascii=False)
+    return found
+
+
+def _compared(
+    client: Mapping[str, str], upstream: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """The upstream's members in their order, then what was left out."""
+    for name, value in upstream.items():
+        before = client.get(name)
+        mark = "+" if before is None else "=" if before == value else "~"
+        yield _row(f"{mark} {name}", "" if before is None else before, value)
+    for name, value in client.items():
+        if name not in upstream:
+            yield _row(f"- {name}", value, "")
+
+
+def _row(name: str, client: str, upstream: str) -> tuple[str, str, str]:
+    return name, cut(client, CELL), cut(upstream, CELL)
