@@ -64,12 +64,14 @@ State = Annotated[str, Query(min_length=1, max_length=100, description="Of the a
 
 
 def application(plane: Plane, token: Token, hosts: Callable[[], Collection[str]]) -> ASGIApp:
-    """The whole: gate, API, document and metrics.
+    """The whole: gate, API, document and metrics. To be called in a thread: it takes a while.
 
     Args:
         hosts: the setting ``control_hosts``.
     """
-    return Gate(_app(plane), token, hosts)
+    app = _app(plane)
+    app.openapi()  # kept from now on: not to be made on the event loop when it is asked for
+    return Gate(app, token, hosts)
 
 
 def _app(plane: Plane) -> FastAPI:

@@ -60,7 +60,12 @@ async def listed(store: Store, limit: int) -> SessionList:
     Raises:
         StoreError: the store can't be read.
     """
-    found = sorted(await kept(store), key=lambda each: each.used, reverse=True)
+    found = await kept(store)
+    return await asyncio.to_thread(_listed, found, limit)
+
+
+def _listed(found: list[Conversation], limit: int) -> SessionList:
+    found.sort(key=lambda each: each.used, reverse=True)
     return SessionList.model_validate(
         {"conversations": [summary(each) for each in found[:limit]], "total": total(found)}
     )
