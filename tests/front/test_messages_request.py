@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from addons.errors import BadRequest
@@ -280,33 +281,102 @@ def test_nothing_of_null_members() -> None:
 
 # --- whatever comes ------------------------------------------------------------------------------
 
-ANY = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "text", "user", "x"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["type", "text", "content", "role", "source", "name", "input", "id"]),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=8,
-)
-MEMBERS = st.sampled_from(
-    [
-        *("messages", "system", "tools", "tool_choice", "thinking", "output_config", "metadata"),
-        *("stop_sequences", "max_tokens", "stream", "output_format", "service_tier"),
-    ]
+PNG = {"type": "base64", "media_type": "image/png", "data": "iVBO"}
+RICH: Json = {
+    "model": "m",
+    "max_tokens": 100,
+    "system": [{"type": "text", "text": "s"}],
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Hi"},
+                {"type": "image", "source": PNG},
+                {"type": "document", "title": "t", "source": {"type": "text", "data": "d"}},
+                {"type": "document", "source": {"type": "content", "content": [{"type": "text"}]}},
+                {"type": "search_result", "title": "t", "source": "s", "content": []},
+            ],
+        },
+        {"role": "system", "content": "s", "output_config": {"effort": "low"}},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "So.", "signature": "floway:1:rs_1:3:x"},
+                {"type": "redacted_thinking", "data": "floway:1:rs_1::x"},
+                {"type": "text", "text": "Well."},
+                {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "c",
+                    "is_error": True,
+                    "content": [{"type": "tool_reference", "tool_name": "g"}],
+                }
+            ],
+        },
+    ],
+    "tools": [
+        {**TOOL, "strict": True},
+        {**TOOL, "name": "g", "defer_loading": True},
+        {"type": "web_search_20250305", "name": "web_search", "allowed_domains": ["e.org"]},
+    ],
+    "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+    "thinking": {"type": "enabled", "budget_tokens": 1024, "display": "omitted"},
+    "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": CLOSED}},
+    "metadata": {"user_id": "u"},
+    "stop_sequences": ["x"],
+    "service_tier": "auto",
+    "stream": True,
+}
+RICH["messages"][0]["content"][3]["source"]["content"][0]["text"] = "d"
+
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 1.5, "", "x", [], [[]], [None], {}, {"type": []}, {"type": "text"}]
 )
 
 
-@given(st.dictionaries(MEMBERS, ANY, max_size=3))
-def test_a_request_is_translated_or_refused(members: Json) -> None:
-    try:
-        turn = parsed(**members)
-    except BadRequest as error:
-        named = bool(error.param)
+def places(value: Any) -> list[list[Any]]:
+    """The path of every member and entry."""
+    if isinstance(value, dict):
+        members: list[tuple[Any, Any]] = list(value.items())
     else:
-        named = all(isinstance(item, dict) for item in turn.body["input"])
-        PROTOCOL.renderer(turn, {"model": "m", **members})
-    assert named
+        members = list(enumerate(value)) if isinstance(value, list) else []
+    found = []
+    for name, member in members:
+        found += [[name], *([name, *rest] for rest in places(member))]
+    return found
+
+
+def test_a_rich_request_is_right() -> None:
+    turn = PROTOCOL.parse(RICH)
+    assert [item["type"] for item in turn.body["input"]] == [
+        *("message", "message", "reasoning", "reasoning", "message", "function_call"),
+        "function_call_output",
+    ]
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(places(RICH)), ODD, st.booleans())
+def test_a_request_with_something_odd_is_translated_or_refused(
+    place: list[Any], odd: Any, left_out: bool
+) -> None:
+    given_ = json.loads(json.dumps(RICH))
+    inner = given_
+    for name in place[:-1]:
+        inner = inner[name]
+    if left_out:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = odd
+    try:
+        turn = PROTOCOL.parse(given_)
+    except BadRequest as error:
+        good = bool(error.param) and f"`{error.param}" in error.message
+    else:
+        good = all(isinstance(item, dict) for item in turn.body["input"])
+        PROTOCOL.renderer(turn, given_)
+    assert good, place
