@@ -244,7 +244,7 @@ def _documentation(services: Services) -> Json:
         },
         "prompt directives": '[[call NAME {json}]] [[run COMMAND]] [[then]] [[say N]] [[text "…"]] '
         "[[think N]] [[tokens N]] [[pace MS]] [[remember KEY VALUE]] [[recall KEY]]; with Cursor: "
-        "[[exec KIND]] [[query KIND]]",
+        "[[exec KIND]] [[query KIND]] [[noise]]",
     }
 
 

@@ -9,7 +9,7 @@
 ``run``           the agent's turn: what the scripted model says, in the service's order
 ``history``       chat messages, and the items that the model reads (``flattened``: told as text)
 ``state``         checkpoints: sealed for an account and a conversation
-``prompting``     directives for built-in tools and questions
+``prompting``     directives for built-in tools and questions; ``noise``: what nobody needs
 ``failures``      how the service fails, by name; ``faults``, ``trouble``: on demand
 ``accounts``      made-up accounts; ``logins``: sign-ins under way; ``models``: what they may use
 ``side``          what handlers share; ``control``: what people see and steer of it

@@ -22,7 +22,8 @@ class AgentFault(FaultBase):
         how: ``error`` (in the stream's end), ``reset`` (RST_STREAM, or TCP RST over HTTP/1.1),
             ``goaway`` (HTTP/2 only; a reset over HTTP/1.1), ``close`` (an end without the message
             that says so), ``stall`` (says nothing for some seconds), ``windows`` (HTTP/2: the
-            client may from now on send only ``window`` bytes ahead), ``poison`` (this run and every
+            client may from now on send only ``window`` bytes ahead), ``abort`` (takes
+            back what the client is to carry out), ``poison`` (this run and every
             later one under its conversation id fail without a reason, whatever ``at`` says).
         preset: of ``error``, see :data:`replay.sandbox.cursor.failures.FAILURES`.
         code, message, error: of ``error`` without a preset; ``error`` is an ``ErrorCode``.
@@ -31,7 +32,9 @@ class AgentFault(FaultBase):
     """
 
     kind: Literal["agent"]
-    how: Literal["error", "reset", "goaway", "close", "stall", "windows", "poison"] = "error"
+    how: Literal["error", "reset", "goaway", "close", "stall", "windows", "abort", "poison"] = (
+        "error"
+    )
     preset: str = ""
     code: str = "internal"
     message: str = ""

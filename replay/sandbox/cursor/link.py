@@ -88,7 +88,10 @@ class Link:
 
     async def send(self, message: agent_pb2.AgentServerMessage) -> None:
         """Send a message, perhaps together with later ones."""
-        payload = message.SerializeToString()
+        await self.send_raw(message.SerializeToString())
+
+    async def send_raw(self, payload: bytes) -> None:
+        """Send a message that is serialised already."""
         self.record("server", payload)
         self.said = True
         flags = 0
@@ -151,6 +154,15 @@ class Link:
         )
         await self.send(agent_pb2.AgentServerMessage(interaction_query=request))
         return answer
+
+    async def abort_execs(self) -> None:
+        """Take back every exec request; what waits for it is told so."""
+        waiting, self._execs = self._execs, {}
+        for number, each in waiting.items():
+            abort = exec_pb2.ExecServerControlMessage(abort=exec_pb2.ExecServerAbort(id=number))
+            await self.send(agent_pb2.AgentServerMessage(exec_server_control_message=abort))
+            each.answer.set_result(exec_pb2.ExecClientThrow(id=number, error="aborted"))
+        await self.flush()
 
     def _future[T](self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         if self._closed:

@@ -2,12 +2,14 @@
 
 ==========================  =======================================================================
 ``[[exec KIND]]``           have the client carry out a built-in tool: ``read``, ``shell``,
-                            ``shell_stream``, ``grep``, … (members of ``ExecServerMessage``)
+                            ``shell_stream``, ``grep``, … (members of ``ExecServerMessage``);
+                            ``[[exec KIND anyway]]``: though the client's headers exclude it
 ``[[query KIND]]``          ask the user: ``web_search_request``, ``ask_question_interaction``, …
                             (members of ``InteractionQuery``)
+``[[noise]]``               say all that can be said besides, and what no schema knows
 ==========================  =======================================================================
 
-The answer says what became of each. What the client's headers exclude is not asked for.
+The answer says what became of each.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from google.protobuf.json_format import MessageToDict
 from addons.providers.cursor.proto import agent_pb2, exec_pb2
 from replay.sandbox.cursor.link import ExecAnswer
 
-_ASKED = re.compile(r"\[\[(exec|query) ([a-z_]+)\]\]")
+_ASKED = re.compile(r"\[\[(exec|query) ([a-z_]+)( anyway)?\]\]")
 _MEMBERS = {
     "exec": {one.name for one in exec_pb2.ExecServerMessage.DESCRIPTOR.oneofs[0].fields},
     "query": {one.name for one in agent_pb2.InteractionQuery.DESCRIPTOR.oneofs[0].fields},
@@ -40,13 +42,28 @@ _TAUGHT = {
 """Arguments that a refusal repeats."""
 
 
-def asked(prompt: str) -> Iterator[tuple[str, str]]:
-    """``exec`` or ``query``, and the member it names; what nobody knows is left alone."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One of these directives.
+
+    Attributes:
+        kind: ``exec`` or ``query``.
+        member: that it names.
+        anyway: whatever the client's headers say.
+    """
+
+    kind: str
+    member: str
+    anyway: bool
+
+
+def asked(prompt: str) -> Iterator[Asked]:
+    """The directives of a prompt; what nobody knows is left alone."""
     for match in _ASKED.finditer(prompt):
-        kind, name = match.groups()
+        kind, name, anyway = match.groups()
         for ending in ("", *_ENDINGS[kind]):
             if name + ending in _MEMBERS[kind]:
-                yield kind, name + ending
+                yield Asked(kind, name + ending, bool(anyway))
                 break
 
 

@@ -19,7 +19,7 @@ from google.protobuf.struct_pb2 import Value
 
 from addons.providers.cursor.proto import agent_pb2, exec_pb2, mcp_pb2
 from replay.sandbox import agent as model
-from replay.sandbox.cursor import history, prompting
+from replay.sandbox.cursor import history, noise, prompting
 from replay.sandbox.cursor import prompt as prompts
 from replay.sandbox.cursor.failures import FAILURES, Failure, RunFailed
 from replay.sandbox.cursor.link import ExecAnswer, Link
@@ -173,17 +173,21 @@ class AgentRun:
         if after:
             return []
         found: list[str] = []
-        for kind, member in prompting.asked(said):
-            if kind == "exec" and not self.restrictions.permit(member):
-                found.append(f"{member} is not among my tools.\n")
-            elif kind == "exec":
-                request = prompting.exec_request(member, str(uuid.uuid4()))
-                found.append(prompting.exec_outcome(member, await self._asked(request)) + "\n")
-            else:
-                waiting = await self.link.query(prompting.query_request(member))
+        for asked in prompting.asked(said):
+            if asked.kind == "query":
+                waiting = await self.link.query(prompting.query_request(asked.member))
                 await self.link.flush()
-                found.append(prompting.query_outcome(member, await waiting) + "\n")
+                outcome = prompting.query_outcome(asked.member, await waiting)
+            elif asked.anyway or self.restrictions.permit(asked.member):
+                request = prompting.exec_request(asked.member, str(uuid.uuid4()))
+                outcome = prompting.exec_outcome(asked.member, await self._asked(request))
+            else:
+                outcome = f"{asked.member} is not among my tools."
+            found.append(f"{outcome}\n")
         message = self.prompt.said or agent_pb2.UserMessage()
+        if noise.DIRECTIVE in said:
+            for payload in noise.payloads(message):
+                await self.link.send_raw(payload)
         for image in message.selected_context.selected_images:
             size = len(image.data) if image.WhichOneof("data_or_blob_id") == "data" else 0
             found.append(f"I see an image: {image.mime_type}, {size} bytes.\n")
@@ -243,6 +247,12 @@ class AgentRun:
             shown = agent_pb2.ToolCall(
                 mcp_tool_call=mcp_pb2.McpToolCall(args=call), tool_call_id=call.tool_call_id
             )
+            partial = agent_pb2.PartialToolCallUpdate(
+                call_id=call.tool_call_id,
+                tool_call=shown,
+                args_text_delta=json.dumps(history.arguments(call)),
+            )
+            await self._update(partial_tool_call=partial)
             started = agent_pb2.ToolCallStartedUpdate(call_id=call.tool_call_id, tool_call=shown)
             await self._output(tool_call_started=started)
             request = exec_pb2.ExecServerMessage(mcp_args=call, exec_id=str(uuid.uuid4()))

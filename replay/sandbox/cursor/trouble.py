@@ -69,5 +69,7 @@ class Trouble:
                 self.silent = not fault.heartbeats
                 await asyncio.sleep(fault.seconds)
                 self.silent = False
+            case "abort":
+                await self._link.abort_execs()
             case "windows":
                 channel.set_window(fault.window)

@@ -14,7 +14,8 @@ from addons.providers.cursor.proto import agent_pb2, exec_pb2, mcp_pb2
 from tests.sandbox.cursor.wire import Wire, error_of
 
 Client = agent_pb2.AgentClientMessage
-type Answers = Callable[[mcp_pb2.McpArgs], mcp_pb2.McpResult]
+type Answers = Callable[[mcp_pb2.McpArgs], mcp_pb2.McpResult | None]
+"""What a tool says; None: nothing, for ever."""
 
 
 def tool(name: str, schema: Mapping[str, Any] | None = None) -> mcp_pb2.McpToolDefinition:
@@ -178,7 +179,10 @@ class Keeper:
             answer.request_context_result.success.CopyFrom(success)
         elif kind == "mcp_args":
             turn.calls.append(asked.mcp_args)
-            answer.mcp_result.CopyFrom(self.answers(asked.mcp_args))
+            result = self.answers(asked.mcp_args)
+            if result is None:
+                return []
+            answer.mcp_result.CopyFrom(result)
         elif self.refuse is not None:
             return self.refuse(asked)
         return [Client(exec_client_message=answer)]

@@ -240,6 +240,14 @@ async def test_windows_can_shrink_in_the_middle(stream: Opened, fault: Fault) ->
     assert run.windows[-1] == 100
 
 
+async def test_tool_calls_can_be_taken_back(stream: Opened, fault: Fault) -> None:
+    await fault("abort", at="awaiting_tools")
+    keeper = Keeper(tools=[tool("weather")], answers=lambda _: None)
+    turn = await keeper.turn(await stream(), ASK)
+    assert 'weather gave: error: {"error": "aborted"}' in turn.text
+    assert turn.end == {}
+
+
 async def test_a_stall_is_filled_with_heartbeats(start: Callable[..., Any], stream: Opened) -> None:
     sandbox = await start(cursor_heartbeat=0.01)
     for heartbeats in (True, False):

@@ -299,6 +299,12 @@ async def test_a_thrown_exec_is_told(stream: Opened) -> None:
     assert turn.text == "adopt_args threw: not here\ndone"
 
 
+async def test_what_is_excluded_can_be_asked_for_anyway(stream: Opened) -> None:
+    run = await stream(x_cursor_agent_allowed_tools="mcp_tool_call")
+    turn = await Keeper(refuse=thrown).turn(run, "[[exec read anyway]][[exec nothing]]")
+    assert turn.text.startswith("read_args threw: not here\nYou said:")
+
+
 @pytest.mark.parametrize(
     ("header", "value", "asked"),
     [
@@ -324,6 +330,13 @@ async def test_a_question_is_asked(stream: Opened) -> None:
         "web_search_request_query gave web_search_request_response: "
         "{'rejected': {'reason': 'no'}}\ndone"
     )
+
+
+async def test_there_may_be_noise(stream: Opened) -> None:
+    turn = await Keeper().turn(await stream(), "[[noise]][[text done]]")
+    assert (turn.text, turn.end) == ("done", {})
+    noise = {"summary", "routed_model", "user_message_appended", "tool_call_delta", "heartbeat", ""}
+    assert noise <= set(turn.kinds)
 
 
 async def test_ending_the_request_too_early_ends_the_run(stream: Opened) -> None:
