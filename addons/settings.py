@@ -185,7 +185,7 @@ class Settings(ServingSettings):
 
     def strategy_of(self, provider: str) -> StrategyName:
         """The word for how a provider's accounts are chosen."""
-        return self.strategy.get(provider) or self.strategy.get("") or "round_robin"
+        return self.strategy.get(provider) or self.strategy.get("*") or "round_robin"
 
     @field_validator("accounts")
     @classmethod

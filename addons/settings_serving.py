@@ -149,13 +149,13 @@ class ServingSettings(BaseSettings):
         ),
     )
     strategy: Annotated[
-        dict[Name | Literal[""], StrategyName], NoDecode, BeforeValidator(mapped_or_word)
+        dict[Name | Literal["*"], StrategyName], NoDecode, BeforeValidator(mapped_or_word)
     ] = Field(
         default_factory=dict,
         description=(
             "Which account begins a conversation: round_robin (the default), fill_first, "
             "least_used (by quota windows) or weighted; one word for all providers, or one each "
-            "by provider name. A conversation stays with its account."
+            "by provider name (`*`: the others). A conversation stays with its account."
         ),
     )
     cooldown_rules: Annotated[list[CooldownRule], NoDecode, BeforeValidator(listed)] = Field(

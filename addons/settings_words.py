@@ -54,9 +54,9 @@ def mapped(value: object) -> object:
 
 
 def mapped_or_word(value: object) -> object:
-    """As :func:`mapped`; a single word is the value of the name "", and no word is no name."""
+    """As :func:`mapped`; a single word is the value of the name `*`, and no word is no name."""
     if isinstance(value, str) and not {"=", "{", ","} & set(value):
-        return {"": value.strip()} if value.strip() else {}
+        return {"*": value.strip()} if value.strip() else {}
     return mapped(value)
 
 

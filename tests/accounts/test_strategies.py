@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from addons.accounts.model import Account
 from addons.accounts.pool import Pool
 from addons.accounts.quota import Quota, Window
-from addons.accounts.strategies import STRATEGIES, FillFirst, LeastUsed, MakeStrategy, Weighted
+from addons.accounts.strategies import (
+    STRATEGIES,
+    FillFirst,
+    LeastUsed,
+    MakeStrategy,
+    RoundRobin,
+    Weighted,
+)
 
 NOW = 1_800_000_000.0
 
@@ -142,3 +149,27 @@ def test_every_account_that_can_serve_is_in_the_order_once(
         assert sorted(order) == sorted(each.handle for each in own)
         tiers = [next(e.priority for e in own if e.handle == handle) for handle in order]
         assert tiers == sorted(tiers, reverse=True)
+
+
+@pytest.mark.parametrize("make", [RoundRobin, Weighted])
+@settings(max_examples=25)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from([0.0, 2.0, 50.0])), min_size=30, max_size=80
+    )
+)
+def test_nobody_starves(make: MakeStrategy, steps: list[tuple[int, float]]) -> None:
+    """Who could serve all the time is chosen at least once in as many choices as there are."""
+    own = [account(str(n)) for n in range(5)]
+    pool = Pool(own, strategy=make)
+    passed_over = dict.fromkeys([each.handle for each in own], 0)
+    for number, (which, seconds) in enumerate(steps):
+        now = NOW + number
+        pool.cool(own[which], None, now + seconds, "limit", now=now)
+        chosen = pool.choose("", "m", now)
+        for each in own:
+            if chosen is each or pool.cooldowns.of(each.handle, "m", now) is not None:
+                passed_over[each.handle] = 0
+            else:
+                passed_over[each.handle] += 1
+        assert max(passed_over.values()) <= len(own)

@@ -65,7 +65,7 @@ async def committed(side: Side, *events: dict[str, Any]) -> Exchange:
         ("round_robin", ["ada", "ben", "ada"]),
         ("fill_first", ["ada", "ada", "ada"]),
         ({"codex": "fill_first"}, ["ada", "ada", "ada"]),
-        ({"": "fill_first", "codex": "round_robin"}, ["ada", "ben", "ada"]),
+        ({"*": "fill_first", "codex": "round_robin"}, ["ada", "ben", "ada"]),
         ({"other": "fill_first"}, ["ada", "ben", "ada"]),
     ],
 )
