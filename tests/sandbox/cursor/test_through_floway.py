@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from google.protobuf.message import Message
 
+from addons.providers.cursor.proto import agent_pb2, exec_pb2
 from replay.sandbox.cursor.failures import FAILURES
 from tests.floway_process import Floway, running_floway
 
@@ -160,4 +162,27 @@ def test_an_answer_that_breaks_off_is_never_a_whole_one(
         assert answer.status_code in (200, *TOLD.values())
         assert '"error"' in answer.text
         assert '"finish_reason":"stop"' not in answer.text
+    known(talk, "after it")
+
+
+def members(message: Message) -> list[str]:
+    """Names of a message's one choice."""
+    return [each.name for each in message.DESCRIPTOR.oneofs[0].fields]
+
+
+def test_everything_that_can_be_asked_is_answered(house: House) -> None:
+    """Built-in tools are refused, questions too, and what nobody needs does no harm."""
+    execs = members(exec_pb2.ExecServerMessage())
+    execs = [each for each in execs if each not in ("request_context_args", "mcp_args")]
+    queries = members(agent_pb2.InteractionQuery())
+    asked = [*(f"[[exec {each} anyway]]" for each in execs)]
+    asked += [f"[[query {each}]]" for each in queries]
+    talk = house.talk()
+    said = text(talk.user(f"{''.join(asked)}[[noise]][[text all of it]]"))
+    answers = said.splitlines()
+    assert len(answers) == len(execs) + len(queries) + 1
+    for name, answer in zip([*execs, *queries], answers, strict=False):
+        assert answer.startswith((f"{name} gave ", f"{name} threw: "))
+        assert "gave nothing" not in answer
+    assert answers[-1] == "all of it"
     known(talk, "after it")
