@@ -32,7 +32,7 @@ from addons.providers.contract import (
     Refuse,
     Verdict,
 )
-from addons.providers.cursor import passing, preferences, roster
+from addons.providers.cursor import metering, passing, preferences, roster
 from addons.providers.cursor.answer import refusal
 from addons.providers.cursor.authority import CursorAuthority
 from addons.providers.cursor.checkpoints import Checkpoints
@@ -47,6 +47,7 @@ from addons.providers.cursor.runs import Runs
 from addons.providers.cursor.serving import LENT, Serving
 from addons.providers.cursor.upstream import CursorUpstream
 from addons.providers.cursor.watching import RunWatch
+from addons.sessions.journal import Journal
 from addons.settings import Settings
 from addons.store.contract import Store
 from fingerprints.serial import dumps
@@ -75,6 +76,7 @@ class CursorProvider:
         self._serving = Serving(settings, store, authority, accounts, more, clock=clock)
         self._kept = Checkpoints(store, clock, preferences.checkpoint_limits(settings))
         self._continued = Continued(store, settings, clock)
+        self._journal = Journal(store)
         self._runs = Runs(
             self._serving,
             upstream,
@@ -135,17 +137,19 @@ class CursorProvider:
         return self._serving.pool.accounts
 
     def operated(self) -> Operated:
-        return Operated(self.name, self._serving.pool, self._serving.keeper)
+        return Operated(self.name, self._serving.pool, self._serving.keeper, self._journal)
 
     async def start(self) -> None:
         await self._serving.start()
         await self._kept.load()
         await self._continued.load()
+        self._journal.start()
 
     async def stop(self) -> None:
         await self._runs.stop()
         await self._upstream.close()
         await self._continued.close()
+        await self._journal.stop()
         await self._serving.stop()
 
     # --- plan --------------------------------------------------------------------------------
@@ -251,7 +255,12 @@ class CursorProvider:
         await self._serving.settle(exchange, progress)
         if progress.begun is None:
             self._judge_passed(progress, progress.account)
-        elif outcome is Outcome.COMPLETED:
+            return
+        if exchange.usage is not None:
+            told = metering.facts(exchange, progress, exchange.usage)
+            if told is not None:
+                self._journal.report(told)
+        if outcome is Outcome.COMPLETED:
             self._serving.pool.succeeded(
                 exchange.conversation,
                 progress.account,

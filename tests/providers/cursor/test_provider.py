@@ -102,6 +102,19 @@ async def test_an_answer_and_what_is_learned(bench: Bench) -> None:
     assert bench.asked[-1] == "b"
 
 
+async def test_what_was_used_is_counted(bench: Bench) -> None:
+    exchange = bench.exchange(user("Hi"))
+    await bench.answered(exchange, *ANSWER)
+    await bench.provider.after(exchange, Outcome.COMPLETED)
+    journal = bench.provider.operated().journal
+    assert journal is not None
+    await journal.stop()
+    conversation = journal.meter.get("p", exchange.conversation)
+    assert conversation is not None
+    (entry,) = conversation.log
+    assert (entry.account, entry.model, entry.input, entry.output) == ("a", MODEL, 7, 2)
+
+
 async def test_a_whole_answer(bench: Bench) -> None:
     exchange = bench.exchange(user("Hi"), stream=False)
     found = json.loads(await bench.answered(exchange, *ANSWER))
