@@ -24,6 +24,7 @@ from addons.providers.contract import (
     Verdict,
 )
 from addons.sessions.meter import Meter
+from replay.cli.reference import README
 from tests.accounts.authorities import PROVIDER
 from tests.fakes import SOCKET_ROUTE, FakeProvider, exchange_of
 from tests.operate.places import Place, used
@@ -240,3 +241,9 @@ def test_names_and_labels_follow_the_conventions() -> None:
         assert (family.kind == "counter") == family.name.endswith("_total")
         assert set(family.labels).isdisjoint({"le", "model", "handle"})
         assert family.told.endswith(".")
+
+
+def test_every_metric_is_in_the_readme() -> None:
+    text = README.read_text()
+    for family in Metrics().families:
+        assert f"| `{family.name}` | {family.kind} |" in text
