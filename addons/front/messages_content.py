@@ -51,24 +51,31 @@ def content_blocks(content: Any, path: str) -> list[Json]:
     return content
 
 
-def plain_text(content: Any, path: str) -> list[str]:
+def plain_texts(content: Any, path: str) -> list[str]:
     """The texts of a content that may hold nothing else.
 
     Raises:
         BadRequest: it holds something else.
     """
-    found = []
-    for index, block in enumerate(content_blocks(content, path)):
-        here = f"{path}[{index}]"
-        if block.get("type") != "text":
-            raise BadRequest(
-                "invalid_value",
-                f"`{here}.type` must be `text`: images and documents belong into a user message.",
-                param=f"{here}.type",
-            )
-        check_members(block, {"text": "string"}, here, required=True)
-        found.append(block["text"])
-    return found
+    blocks = content_blocks(content, path)
+    return [plain_text(block, f"{path}[{index}]") for index, block in enumerate(blocks)]
+
+
+def plain_text(block: Json, path: str) -> str:
+    """The text of a block that must be one.
+
+    Raises:
+        BadRequest: it is something else.
+    """
+    if block.get("type") != "text":
+        raise BadRequest(
+            "invalid_value",
+            f"`{path}.type` must be `text`: images and documents belong into a user message.",
+            param=f"{path}.type",
+        )
+    check_members(block, {"text": "string"}, path, required=True)
+    text: str = block["text"]
+    return text
 
 
 def _text(text: str) -> Json:
@@ -160,5 +167,5 @@ def _file_name(title: str) -> str:
 
 def _search_result(block: Json, path: str) -> Json:
     check_members(block, {"title": "string", "source": "string"}, path, required=True)
-    found = plain_text(block.get("content"), f"{path}.content")
+    found = plain_texts(block.get("content"), f"{path}.content")
     return _text("\n".join([block["title"], block["source"], *found]))

@@ -12,6 +12,7 @@ from addons.errors import BadRequest
 from addons.front.contract import Json
 from addons.front.json_text import compact_text
 from addons.front.members import check_members, fault, has_type
+from addons.front.messages_changes import ToolChanges
 from addons.front.messages_content import content_blocks, input_parts, plain_text
 from addons.front.messages_thinking import reasoning_item
 
@@ -26,8 +27,7 @@ class History:
 
     Attributes:
         items: input items.
-        loaded: tools that were named to the model by a ``tool_reference``: those whose definition
-            was held back until then are to be offered now.
+        changes: what has become of the tools.
         effort: what the last message with an ``output_config`` asks for; None where none does.
     """
 
@@ -41,12 +41,15 @@ class History:
             BadRequest: names the message and the member, e.g. ``messages[2].content``.
         """
         self.items: list[Json] = []
-        self.loaded: set[str] = set()
+        self.changes = ToolChanges()
         self.effort: str | None = None
         self._notes = notes
         self._unanswered: dict[str, str] = {}  # call id -> path of its block
+        self._last_user = max(
+            (index for index, message in enumerate(messages) if _is_user(message)), default=-1
+        )
         for index, message in enumerate(messages):
-            self._add(message, f"messages[{index}]")
+            self._add(message, f"messages[{index}]", index)
         for call_id, path in self._unanswered.items():
             raise BadRequest(
                 "invalid_value",
@@ -61,7 +64,7 @@ class History:
         if text not in self._notes:
             self._notes.append(text)
 
-    def _add(self, message: Any, path: str) -> None:
+    def _add(self, message: Any, path: str, index: int) -> None:
         if not isinstance(message, dict):
             raise fault(path, "an object", message)
         content = message.get("content")
@@ -71,9 +74,7 @@ class History:
             case "assistant":
                 self._assistant(content_blocks(content, f"{path}.content"), f"{path}.content")
             case "system":
-                parts = [_input_text(text) for text in plain_text(content, f"{path}.content")]
-                self._say("system", parts)
-                self._note_effort(message, path)
+                self._system(message, path, shown=index > self._last_user)
             case role:
                 raise BadRequest(
                     "invalid_value",
@@ -81,6 +82,26 @@ class History:
                     + (f", not {role!r:.40}." if isinstance(role, str) else "."),
                     param=f"{path}.role",
                 )
+
+    def _system(self, message: Json, path: str, *, shown: bool) -> None:
+        """
+        Args:
+            shown: no message of the user follows; some are for one turn only.
+        """
+        self._note_effort(message, path)
+        content = message.get("content")
+        if content is None and message.get("output_config"):
+            return
+        parts: list[Json] = []
+        for index, block in enumerate(content_blocks(content, f"{path}.content")):
+            here = f"{path}.content[{index}]"
+            if block.get("type") in ("tool_addition", "tool_removal"):
+                if not self.changes.apply(block, here):
+                    self._note("a change of MCP tools: the upstream connects to no servers.")
+            else:
+                parts.append(_input_text(plain_text(block, here)))
+        if shown or message.get("clear_at") != "next_user_message":
+            self._say("system", parts)
 
     def _note_effort(self, message: Json, path: str) -> None:
         """Newer releases of Claude Code say a change of effort where it happens (recorded from
@@ -135,7 +156,7 @@ class History:
                 name = inner.get("tool_name")
                 if not isinstance(name, str):
                     raise fault(f"{path}[{index}].tool_name", "a string", name)
-                self.loaded.add(name)
+                self.changes.load(name)
                 parts.append(_input_text(f"The tool {name} is available now."))
             else:
                 parts += input_parts(inner, f"{path}[{index}]")
@@ -195,6 +216,10 @@ class History:
         call = {"call_id": block["id"], "name": block["name"], "arguments": compact_text(given)}
         self.items.append({"type": "function_call", **call})
         self._unanswered[block["id"]] = path
+
+
+def _is_user(message: Any) -> bool:
+    return isinstance(message, dict) and message.get("role") == "user"
 
 
 def _input_text(text: str) -> Json:

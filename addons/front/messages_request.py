@@ -15,7 +15,7 @@ from addons.front.closed_schemas import is_closed
 from addons.front.contract import Json, Turn
 from addons.front.members import check_members, fault, has_type
 from addons.front.messages_answer import AnswerOptions
-from addons.front.messages_content import plain_text
+from addons.front.messages_content import plain_texts
 from addons.front.messages_history import History
 
 LEAST_OUTPUT: Final = 16
@@ -95,6 +95,8 @@ class MessagesRequest:
                     raise _unsupported(name, _REFUSED[name])
             else:
                 self._drop(name, _DROPPED.get(name, "the messages protocol does not define it"))
+        if self._history.changes.defined and given.get("tools") is None:
+            self._tools([])
         self._complete_reasoning(self._history.effort)
         self._out["store"] = False  # nothing here can be fetched or continued by an id
         return Turn(model, self._out, bool(given.get("stream")), self._notes)
@@ -112,7 +114,7 @@ class MessagesRequest:
         self._out["input"] = self._history.items
 
     def _system(self, value: Any) -> None:
-        texts = [_without_billing(text) for text in plain_text(value, "system")]
+        texts = [_without_billing(text) for text in plain_texts(value, "system")]
         text = "\n\n".join(text for text in texts if text)
         if text:
             self._out["instructions"] = text
@@ -132,7 +134,7 @@ class MessagesRequest:
 
     def _tools(self, value: Any) -> None:
         assert self._history is not None
-        translated = messages_tools.tools(value, self._history.loaded, self._notes)
+        translated = messages_tools.tools(value, self._history.changes, self._notes)
         if translated:
             self._out["tools"] = translated
 

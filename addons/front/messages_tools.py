@@ -6,13 +6,13 @@ what an upstream caches.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, Final
 
 from addons.errors import BadRequest
 from addons.front.closed_schemas import is_closed
 from addons.front.contract import Json
 from addons.front.members import check_members, fault
+from addons.front.messages_changes import ToolChanges
 
 _SEARCHES_TOOLS: Final = "tool_search_tool_"
 _SEARCHES_WEB: Final = "web_search_"
@@ -20,13 +20,13 @@ _SEARCHES_WEB: Final = "web_search_"
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def tools(value: Any, loaded: Collection[str], notes: list[str]) -> list[Json]:
+def tools(value: Any, changes: ToolChanges, notes: list[str]) -> list[Json]:
     """The ``tools`` member.
 
     Args:
-        loaded: names of tools that the conversation has loaded. The definition of one with
-            ``defer_loading`` is not shown to the model before, as with Anthropic: clients that
-            look tools up for the model send them all along.
+        changes: of the conversation. The definition of a tool with ``defer_loading`` is not shown
+            to the model before it is loaded, as with Anthropic: clients that look tools up for
+            the model send them all along.
         notes: what was left out or is done differently is added here.
 
     Raises:
@@ -34,15 +34,16 @@ def tools(value: Any, loaded: Collection[str], notes: list[str]) -> list[Json]:
     """
     if not isinstance(value, list):
         raise fault("tools", "an array", value)
-    for index, tool in enumerate(value):
+    given = [(f"tools[{index}]", tool) for index, tool in enumerate(value)]
+    for path, tool in given:
         if not isinstance(tool, dict):
-            raise fault(f"tools[{index}]", "an object", tool)
-    kinds = [str(tool.get("type") or "custom") for tool in value]
+            raise fault(path, "an object", tool)
+    given += changes.defined
+    kinds = [str(tool.get("type") or "custom") for _, tool in given]
     # Nobody here searches tools for the model, so it is shown all of them.
     all_loaded = any(kind.startswith(_SEARCHES_TOOLS) for kind in kinds)
     out: list[Json] = []
-    for index, (tool, kind) in enumerate(zip(value, kinds, strict=True)):
-        path = f"tools[{index}]"
+    for (path, tool), kind in zip(given, kinds, strict=True):
         if kind.startswith(_SEARCHES_TOOLS):
             notes.append(f"{kind:.60}: all tools are shown to the model instead.")
         elif kind.startswith(_SEARCHES_WEB):
@@ -57,7 +58,9 @@ def tools(value: Any, loaded: Collection[str], notes: list[str]) -> list[Json]:
         else:
             check_members(tool, {"name": "string"}, path, required=True)
             function = _function(tool, path, notes)
-            if not tool.get("defer_loading") or all_loaded or tool["name"] in loaded:
+            name = tool["name"]
+            late = tool.get("defer_loading") and not all_loaded
+            if name not in changes.removed and (name in changes.loaded or not late):
                 out.append(function)
     return out
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from addons.errors import BadRequest
-from addons.front.messages_content import content_blocks, input_parts, plain_text
+from addons.front.messages_content import content_blocks, input_parts, plain_texts
 
 type Json = dict[str, Any]
 
@@ -125,7 +125,7 @@ def test_errors_name_the_member(block: Json, param: str) -> None:
 
 def test_contents() -> None:
     assert content_blocks("Hi", "p") == [{"type": "text", "text": "Hi"}]
-    assert plain_text([{"type": "text", "text": "a"}, {"type": "text", "text": ""}], "p") == [
+    assert plain_texts([{"type": "text", "text": "a"}, {"type": "text", "text": ""}], "p") == [
         "a",
         "",
     ]

@@ -30,6 +30,14 @@ def result(content: Any = "done", call: str = "call_1", **more: Any) -> Json:
     return {"type": "tool_result", "tool_use_id": call, "content": content, **more}
 
 
+def system(*blocks: Json, **more: Any) -> Json:
+    return {"role": "system", "content": list(blocks), **more}
+
+
+def change(kind: str, name: str | None) -> Json:
+    return {"type": kind, "tool": {"type": "tool_reference", "name": name}}
+
+
 def items(*messages: Any) -> list[Json]:
     return History(list(messages), []).items
 
@@ -120,7 +128,43 @@ def test_results(block: Json, output: Any) -> None:
 def test_tools_that_were_looked_up_are_loaded() -> None:
     found = [{"type": "tool_reference", "tool_name": name} for name in "gh"]
     history = History([SAID, ASKED, user(result(found))], [])
-    assert history.loaded == {"g", "h"}
+    assert history.changes.loaded == {"g", "h"}
+
+
+def test_tools_that_come_and_go() -> None:
+    """As of Anthropic's beta mid-conversation-tool-changes-2026-07-01."""
+    definition = {"name": "d", "input_schema": {}}
+    defined = {"type": "tool_definition", "definition": definition}
+    notes: list[str] = []
+    history = History(
+        [
+            SAID,
+            system(change("tool_addition", "a"), change("tool_addition", "b"), text("New tools.")),
+            system(change("tool_removal", "a"), {"type": "tool_addition", "tool": defined}),
+            system(change("tool_removal", "c"), change("tool_addition", "c")),
+            system({"type": "tool_addition", "tool": {"type": "mcp_tool_reference"}}),
+        ],
+        notes,
+    )
+    assert history.changes.loaded == {"b", "c", "d"}
+    assert history.changes.removed == {"a"}
+    [(path, found)] = history.changes.defined
+    assert (path, found) == ("messages[2].content[1].tool.definition", definition)
+    assert [item["role"] for item in history.items] == ["user", "system"]
+    assert len(notes) == 1
+
+
+def test_a_system_message_for_one_turn() -> None:
+    once = system(text("Now."), clear_at="next_user_message")
+    assert [item["role"] for item in items(SAID, once)] == ["user", "system"]
+    assert [item["role"] for item in items(SAID, once, SAID)] == ["user", "user"]
+    always = system(text("Always."), clear_at="never")
+    assert [item["role"] for item in items(SAID, always, SAID)] == ["user", "system", "user"]
+
+
+def test_a_system_message_that_only_says_the_effort() -> None:
+    history = History([SAID, {"role": "system", "output_config": {"effort": "low"}}], [])
+    assert (history.effort, len(history.items)) == ("low", 1)
 
 
 def test_thinking_comes_back_where_it_stood() -> None:
@@ -182,6 +226,16 @@ def test_an_answer_that_was_begun() -> None:
         ([user({"type": "tool_use"})], "messages[0].content[0].type"),
         ([{"role": "system", "content": [{"type": "image"}]}], "messages[0].content[0].type"),
         ([{"role": "assistant", "content": [{}]}], "messages[0].content[0].type"),
+        ([{"role": "system"}], "messages[0].content"),
+        ([system({"type": "tool_addition"})], "messages[0].content[0].tool"),
+        (
+            [system(change("tool_removal", ""), change("tool_addition", None))],
+            "messages[0].content[1].tool.name",
+        ),
+        (
+            [system({"type": "tool_addition", "tool": {"type": "tool_definition"}})],
+            "messages[0].content[0].tool.definition",
+        ),
         ([SAID, ASKED], "messages[1].content[0]"),
         ([SAID, ASKED, SAID], "messages[1].content[0]"),
         ([user(result())], "messages[0].content[0].tool_use_id"),

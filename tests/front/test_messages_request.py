@@ -205,6 +205,34 @@ def test_a_schema_of_the_answer(nested: bool) -> None:
     assert made["text"] == {"format": expected}
 
 
+# --- tools ---------------------------------------------------------------------------------------
+
+
+def names(made: Json) -> list[str]:
+    return [tool["name"] for tool in made.get("tools", [])]
+
+
+def test_tools_of_the_conversation() -> None:
+    late = {**TOOL, "name": "g", "defer_loading": True}
+    messages: list[Json] = [*SAID]
+    assert names(body(messages=messages, tools=[TOOL, late])) == ["f"]
+    reference = {"type": "tool_reference", "name": "g"}
+    messages += [
+        {"role": "system", "content": [{"type": "tool_addition", "tool": reference}]},
+        *SAID,
+    ]
+    assert names(body(messages=messages, tools=[TOOL, late])) == ["f", "g"]
+    definition = {"type": "tool_definition", "definition": {**TOOL, "name": "h"}}
+    messages += [
+        {"role": "system", "content": [{"type": "tool_addition", "tool": definition}]},
+        *SAID,
+    ]
+    assert names(body(messages=messages, tools=[TOOL, late])) == ["f", "g", "h"]
+    assert names(body(messages=messages)) == ["h"]
+    messages += [{"role": "system", "content": [{"type": "tool_removal", "tool": reference}]}]
+    assert names(body(messages=messages, tools=[TOOL, late])) == ["f", "h"]
+
+
 # --- other members -------------------------------------------------------------------------------
 
 
@@ -298,6 +326,17 @@ RICH: Json = {
             ],
         },
         {"role": "system", "content": "s", "output_config": {"effort": "low"}},
+        {
+            "role": "system",
+            "clear_at": "next_user_message",
+            "content": [
+                {
+                    "type": "tool_addition",
+                    "tool": {"type": "tool_definition", "definition": {**TOOL, "name": "h"}},
+                },
+                {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "h"}},
+            ],
+        },
         {
             "role": "assistant",
             "content": [

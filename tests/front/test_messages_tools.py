@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from addons.errors import BadRequest
+from addons.front.messages_changes import ToolChanges
 from addons.front.messages_tools import one_call_only, tool_choice, tools
 
 type Json = dict[str, Any]
@@ -18,8 +19,8 @@ MADE = {"type": "function", "name": "f", "strict": False, "parameters": SCHEMA}
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 
 
-def made(*given: Json, loaded: tuple[str, ...] = ()) -> list[Json]:
-    return tools(list(given), loaded, [])
+def made(*given: Json, loaded: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> list[Json]:
+    return tools(list(given), ToolChanges(set(loaded), set(removed)), [])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_functions(tool: Json, function: Json) -> None:
 
 def test_what_the_upstream_cannot_be_strict_about_is_said() -> None:
     notes: list[str] = []
-    assert tools([{**TOOL, "strict": True}], (), notes) == [MADE]
+    assert tools([{**TOOL, "strict": True}], ToolChanges(), notes) == [MADE]
     assert len(notes) == 1
 
 
@@ -51,11 +52,23 @@ def test_a_tool_that_is_not_loaded_is_not_shown() -> None:
     assert [tool["name"] for tool in made(TOOL, late, loaded=("g",))] == ["f", "g"]
 
 
+def test_a_tool_that_was_removed_is_not_shown() -> None:
+    assert made(TOOL, removed=("f",)) == []
+
+
+def test_a_tool_that_was_defined_on_the_way() -> None:
+    changes = ToolChanges(defined=[("p", TOOL)], loaded={"f"})
+    assert tools([], changes, []) == [MADE]
+    with pytest.raises(BadRequest) as caught:
+        tools([], ToolChanges(defined=[("p", {"name": "f"})]), [])
+    assert caught.value.param == "p.input_schema"
+
+
 def test_without_a_search_for_tools_all_are_loaded() -> None:
     late = {**TOOL, "name": "g", "defer_loading": True}
     notes: list[str] = []
     finder = {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}
-    assert [tool["name"] for tool in tools([finder, late], (), notes)] == ["g"]
+    assert [tool["name"] for tool in tools([finder, late], ToolChanges(), notes)] == ["g"]
     assert len(notes) == 1
 
 
@@ -68,7 +81,7 @@ def test_web_search() -> None:
         "allowed_domains": ["example.org"],
         "user_location": location,
     }
-    assert tools([given], (), notes) == [
+    assert tools([given], ToolChanges(), notes) == [
         {
             "type": "web_search",
             "filters": {"allowed_domains": ["example.org"]},
@@ -103,7 +116,7 @@ def test_errors_name_the_tool(tool: Any, param: str) -> None:
 
 def test_tools_are_an_array() -> None:
     with pytest.raises(BadRequest, match="`tools` must be an array"):
-        tools({"f": SCHEMA}, (), [])
+        tools({"f": SCHEMA}, ToolChanges(), [])
 
 
 @pytest.mark.parametrize(
