@@ -24,10 +24,11 @@ from fingerprints.placeholders import (
     REMOTE,
     SCHEME,
     is_prose,
+    is_redacted,
     measure,
     named_folder,
 )
-from fingerprints.redaction import NOT_PATHS, is_redacted, is_secret_member
+from fingerprints.redaction import NOT_PATHS, is_secret_member
 from fingerprints.serial import loads
 from fingerprints.trace import Trace
 

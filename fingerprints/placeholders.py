@@ -50,6 +50,16 @@ PARAMETER = re.compile(
 )
 """A secret in a query or a form."""
 
+MEMBER = re.compile(
+    r"(?P<keep>(?<![A-Za-z0-9])(?:[A-Za-z0-9]{1,16}[_-]){0,4}(?:token|api[_-]?key|secret|password"
+    r"|passwd|authorization|cookie|account[_-]id|user[_-]id|turn[_-]state|attestation|assertion"
+    r"|code[_-]verifier|device[_-]code|encrypted[_-]content|private[_-]key|session[_-]key)"
+    r"\\?[\"']?\s{0,4}[:=,]\s{0,4}b?\\?[\"']?(?:(?:bearer|basic)\s{1,4})?)"
+    r"(?P<token>[^\s\"'\\,;&{}\[\]()<>⟨⟩]{6,}(?:;\s?[^\s\"'\\,;&{}⟨⟩=]{1,64}=[^\s\"'\\,;&{}⟨⟩]+)*)",
+    re.I,
+)
+"""A secret after its name, in a text that quotes a header, a JSON member or a ``repr``."""
+
 EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}(?:@|%40)"
     r"(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9.-]*[A-Za-z0-9])"
@@ -111,14 +121,32 @@ def is_prose(token: str) -> bool:
     return len(token) < 24 and not any(char.isdigit() for char in token)
 
 
-def of_text(text: str) -> str:
+def is_redacted(text: str) -> bool:
+    """Whether it is a placeholder, perhaps after what tells its type."""
+    found = PLACEHOLDER.search(text)
+    return found is not None and found.end() == len(text) and _kept_head(text[: found.start()])
+
+
+def _kept_head(head: str) -> bool:
+    head = re.sub(r"^[A-Za-z][A-Za-z0-9-]{0,20}[ \t]+", "", head)
+    return not head or KNOWN_TOKEN.fullmatch(head + "12345678") is not None
+
+
+def of_text(text: str, salt: bytes = b"") -> str:
     """``⟨text:LENGTH:HASH⟩``."""
-    return f"⟨text:{len(text)}:{_hash(text.encode('utf-8', 'surrogatepass'))}⟩"
+    return f"⟨text:{len(text)}:{_hash(text.encode('utf-8', 'surrogatepass'), salt)}⟩"
 
 
-def of_bytes(data: bytes) -> str:
+def of_bytes(data: bytes, salt: bytes = b"") -> str:
     """``⟨binary:LENGTH:HASH⟩``."""
-    return f"⟨binary:{len(data)}:{_hash(data)}⟩"
+    return f"⟨binary:{len(data)}:{_hash(data, salt)}⟩"
+
+
+def keyed_number(kind: str, value: str, salt: bytes) -> int:
+    """A number of nine digits for a value, the same wherever the salt is: nobody counts."""
+    data = f"{kind}:{value}".encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(data, key=salt, digest_size=8).digest()
+    return 100_000_000 + int.from_bytes(digest) % 900_000_000
 
 
 def measure(text: str) -> int:
@@ -131,5 +159,8 @@ def measure(text: str) -> int:
     return len(text) - sum(len(found["number"] or "") for found in PLACEHOLDER.finditer(text))
 
 
-def _hash(data: bytes) -> str:
+def _hash(data: bytes, salt: bytes) -> str:
+    """Without a salt it is the same everywhere, as recordings of two machines are compared."""
+    if salt:
+        return hashlib.blake2b(data, key=salt, digest_size=4).hexdigest()
     return hashlib.sha256(data).hexdigest()[:8]

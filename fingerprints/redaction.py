@@ -31,6 +31,7 @@ from fingerprints.placeholders import (
     JWT,
     KNOWN_TOKEN,
     LONG,
+    MEMBER,
     PARAMETER,
     PLACEHOLDER,
     REMOTE,
@@ -38,6 +39,8 @@ from fingerprints.placeholders import (
     SUSPECT,
     is_absolute,
     is_prose,
+    is_redacted,
+    keyed_number,
     known_paths,
     measure,
     named_folder,
@@ -103,7 +106,13 @@ _TEXT_DUMPERS: tuple[Callable[[Any], str], ...] = (
 
 
 class Redactor:
-    """Placeholders of one trace.
+    """Placeholders of one trace; or, with a ``salt``, of a process that goes on and on.
+
+    Args:
+        salt: at most 64 bytes. Numbers and hashes are made from it and the value, and are not
+            counted: who has not the salt can't find a value by trying.
+        most: secrets, and folders, that are looked for everywhere; the oldest are forgotten. 0:
+            no limit.
 
     Attributes:
         learned: grows with each secret, account and folder that is newly known; what was redacted
@@ -111,14 +120,16 @@ class Redactor:
         notes: what could not be kept as it was, each said once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, salt: bytes = b"", most: int = 0) -> None:
         self.learned = 0
         self.notes: dict[str, None] = {}
         self._numbers: dict[str, dict[str, int]] = {}
         self._highest: dict[str, int] = {}
         self._everywhere: dict[str, str] = {}
         """Value to the kind of its placeholder, of what is masked wherever it stands."""
-        self._folders: set[str] = set()
+        self._folders: dict[str, None] = {}
+        self._salt = salt
+        self._most = most
         self._literals: re.Pattern[str] | None = None
         self._paths = HOME
 
@@ -134,7 +145,17 @@ class Redactor:
 
     def binary(self, data: bytes) -> str:
         """Bytes that are no text."""
-        return of_bytes(data)
+        return of_bytes(data, self._salt)
+
+    def masked(self, text: str) -> str:
+        """A line of floway's own, of whatever length, with what a text can hold by chance: secrets
+        after their names too."""
+        return self._masked(MEMBER.sub(self._after_name, text))
+
+    def know(self, value: str, kind: str = "secret") -> None:
+        """A value that is masked wherever it stands from now on."""
+        if len(value) >= 6 and not PLACEHOLDER.search(value):
+            self._whole(value, kind, anywhere=True)
 
     def header(self, name: str, value: str) -> str:
         """A header's value."""
@@ -156,7 +177,7 @@ class Redactor:
             return value
         if depth > MAX_DEPTH:
             self.notes.setdefault(f"nested more than {MAX_DEPTH} levels: not kept")
-            return of_text(json.dumps(value, ensure_ascii=False))
+            return of_text(json.dumps(value, ensure_ascii=False), self._salt)
         key = _plain(name)
         if isinstance(value, dict):
             return self._object(value, key, depth, in_tools=in_tools, account=account)
@@ -186,7 +207,7 @@ class Redactor:
     def _member(self, text: str, name: str, depth: int, *, in_tools: bool, account: bool) -> str:
         key = _plain(name)
         if in_tools and key == "description":
-            return text if PLACEHOLDER.fullmatch(text) else of_text(text)
+            return text if PLACEHOLDER.fullmatch(text) else of_text(text, self._salt)
         if not text:
             return text
         if key in _SECRET_MEMBERS or (
@@ -222,11 +243,11 @@ class Redactor:
             if folder:
                 self._learn_folder(folder)
         if len(text) > MAX_MASKED or (len(text) > LONG and _is_long_prose(text)):
-            return of_text(text)
+            return of_text(text, self._salt)
         if not suspect and (self._literals is None or not self._literals.search(text)):
-            return of_text(text) if len(text) > LONG else text
+            return of_text(text, self._salt) if len(text) > LONG else text
         kept = self._masked(text)
-        return of_text(text) if measure(kept) > LONG else kept
+        return of_text(text, self._salt) if measure(kept) > LONG else kept
 
     def _opened(self, text: str, inner: Any, name: str, depth: int, *, in_tools: bool) -> str:
         kept = self._value(inner, name, depth=depth + 1, in_tools=in_tools, account=False)
@@ -269,6 +290,11 @@ class Redactor:
         token = found["token"]
         return found[0] if is_prose(token) else found["keep"] + self._secret(token)
 
+    def _after_name(self, found: re.Match[str]) -> str:
+        if found["keep"][-1] in "\"'":  # quoted: a value, and no word of a sentence
+            return found["keep"] + self._secret(found["token"])
+        return self._after_keep(found)
+
     def _path(self, found: re.Match[str]) -> str:
         path = found[0]
         rest = path[len(path.rstrip(".")) :]  # the end of a sentence
@@ -301,6 +327,8 @@ class Redactor:
     # --- numbers ---
 
     def _put(self, kind: str, value: str) -> str:
+        if self._salt:
+            return f"⟨{kind}:{keyed_number(kind, value, self._salt)}⟩"
         numbers = self._numbers.setdefault(kind, {})
         if value not in numbers:
             numbers[value] = self._highest[kind] = self._highest.get(kind, 0) + 1
@@ -312,6 +340,7 @@ class Redactor:
             return text
         if anywhere and text not in self._everywhere:
             self._everywhere[text] = kind
+            self._forget(self._everywhere)
             self._compile()
         return self._put(kind, text)
 
@@ -320,9 +349,14 @@ class Redactor:
 
     def _learn_folder(self, path: str) -> None:
         if path not in self._folders and len(path) <= 500 and not PLACEHOLDER.search(path):
-            self._folders.add(path)
+            self._folders[path] = None
+            self._forget(self._folders)
             self._paths = re.compile(f"{known_paths(sorted(self._folders))}|{HOME.pattern}")
             self.learned += 1
+
+    def _forget[V](self, known: dict[str, V]) -> None:
+        if 0 < self._most < len(known):
+            del known[next(iter(known))]
 
     def _compile(self) -> None:
         values = sorted(self._everywhere, key=lambda value: (-len(value), value))
@@ -346,10 +380,6 @@ def _is_long_prose(text: str) -> bool:
     return text.count(" ") + text.count("\n") > LONG
 
 
-def _is_token(text: str) -> bool:
-    return len(text) >= 16 and not re.search(r"[\s⟨]", text) and not is_prose(text)
-
-
 def is_secret_member(name: str) -> bool:
     """Whether the text of a member or header of this name is secret, whatever it looks like."""
     return _plain(name) in _SECRET_MEMBERS
@@ -362,14 +392,3 @@ def _plain(name: str) -> str:
 
 def _opens(text: str) -> bool:
     return text[:1] in ("{", "[") and text[-1:] in ("}", "]")
-
-
-def is_redacted(text: str) -> bool:
-    """Whether it is a placeholder, perhaps after what tells its type."""
-    found = PLACEHOLDER.search(text)
-    return found is not None and found.end() == len(text) and _kept_head(text[: found.start()])
-
-
-def _kept_head(head: str) -> bool:
-    head = re.sub(r"^[A-Za-z][A-Za-z0-9-]{0,20}[ \t]+", "", head)
-    return not head or KNOWN_TOKEN.fullmatch(head + "12345678") is not None

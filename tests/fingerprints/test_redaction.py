@@ -342,3 +342,58 @@ def test_the_input_is_left_alone(value: Any) -> None:
 def test_headers_again_change_nothing(name: str, value: str) -> None:
     once = Redactor().header(name, value)
     assert Redactor().header(name, once) == once
+
+
+# --- a process that goes on: salted, bounded -----------------------------------------------------
+
+
+def test_with_a_salt_numbers_are_the_same_in_every_redactor_and_other_with_another_salt() -> None:
+    line = f"token {JWT} of joe@example.com"
+    first, again, other = (Redactor(salt) for salt in (b"one", b"one", b"two"))
+    assert first.text(line) == again.text(f"x {line}")[2:]
+    assert first.text(line) != other.text(line)
+    assert leaks.in_value([first.text(line)]) == []
+
+
+def test_with_a_salt_the_hash_of_a_long_text_can_not_be_guessed() -> None:
+    long = "word " * 100
+    digest = hashlib.sha256(long.encode()).hexdigest()[:8]
+    assert Redactor().text(long) == f"⟨text:500:{digest}⟩"
+    assert digest not in Redactor(b"salt").text(long)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{'access_token': 'opaquesecret', 'n': 1}",
+        '{"refresh_token": "opaquesecret"}',
+        r"{\"session_token\":\"opaquesecret\"}",
+        "(b'cookie', b'opaquesecret')",
+        "Set-Cookie: opaquesecret1=x",
+        "x-codex-turn-state: opaquesecret-1",
+        "Authorization: Bearer opaquesecret/9",
+    ],
+)
+def test_a_line_is_masked_after_the_names_of_secrets(line: str) -> None:
+    assert "opaquesecret" not in Redactor(b"salt").masked(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "401 token expired; the token: missing",
+        "input_tokens=12345678, tokens: 12345678",
+        "account ada: the sign-in is over (token_invalidated)",
+        "word " * 100,
+    ],
+)
+def test_a_line_without_secrets_stays_whole(line: str) -> None:
+    assert Redactor(b"salt").masked(line) == line
+
+
+def test_what_is_known_is_masked_anywhere_and_the_oldest_is_forgotten() -> None:
+    redactor = Redactor(b"salt", most=2)
+    for value in ("first-value", "second-value", "third-value"):
+        redactor.know(value)
+    assert redactor.masked("first-value") == "first-value"
+    assert "value" not in redactor.masked("a second-value, third-value")
