@@ -1,4 +1,4 @@
-"""Claude Code and OpenCode on the user's Cursor accounts: tools, checkpoints, another account.
+"""Claude Code, OpenCode and Codex on Cursor accounts: tools, checkpoints, another account.
 
 The sandbox's agent remembers only what it is still told or what is in its own state, see
 ``tests/test_cursor_process.py``.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from tests.clients.claude_code_cli import ClaudeCodeCli
+from tests.clients.codex_cli import CodexCli
 from tests.clients.command import Finished
 from tests.clients.conftest import StartFloway, find_client
 from tests.clients.opencode_cli import OpenCodeCli
@@ -25,57 +26,78 @@ type Json = dict[str, Any]
 MODEL = "cursor/composer-2"
 
 
-class Client(Protocol):
-    """A client with a folder of its own."""
-
-    @property
-    def work(self) -> Path: ...
-
-    def ask(self, prompt: str) -> Finished:
-        """The next turn of the one conversation."""
+COMMAND = "echo sandbox-$((6*7))"
 
 
 class ClaudeCode:
-    shell = "Bash"
-    reader = "Read"
-    path = "file_path"
+    """A conversation of it, in a folder of its own."""
 
     def __init__(self, folder: Path, floway: Floway) -> None:
         program = find_client("claude-code", "claude")
         self._cli = ClaudeCodeCli.make(program, folder, floway, ANTHROPIC_MODEL=MODEL)
-        self._begun = False
-
-    @property
-    def work(self) -> Path:
-        return self._cli.work
+        self._more: list[str] = []
+        self.work = self._cli.work
 
     def ask(self, prompt: str) -> Finished:
-        words = ["--continue"] if self._begun else []
-        self._begun = True
-        return self._cli.run(*words, prompt, tools="Bash,Read")
+        """The next turn."""
+        more, self._more = self._more, ["--continue"]
+        return self._cli.run(*more, prompt, tools="Bash,Read")
+
+    def running(self, command: str) -> str:
+        """What makes the model run a command."""
+        return call("Bash", command=command, description="prints")
+
+    def reading(self, file: Path) -> str:
+        """What makes the model read a file."""
+        return call("Read", file_path=str(file))
 
 
 class OpenCode:
-    shell = "bash"
-    reader = "read"
-    path = "filePath"
+    """Likewise."""
 
     def __init__(self, folder: Path, floway: Floway) -> None:
         program = find_client("opencode", "opencode")
         self._cli = OpenCodeCli.make(program, folder, floway, "openai-compatible", MODEL)
-        self._begun = False
-
-    @property
-    def work(self) -> Path:
-        return self._cli.work
+        self._more: list[str] = []
+        self.work = self._cli.work
 
     def ask(self, prompt: str) -> Finished:
-        words = ["--continue"] if self._begun else []
-        self._begun = True
-        return self._cli.run(*words, prompt)
+        more, self._more = self._more, ["--continue"]
+        return self._cli.run(*more, prompt)
+
+    def running(self, command: str) -> str:
+        return call("bash", command=command, description="prints")
+
+    def reading(self, file: Path) -> str:
+        return call("read", filePath=str(file))
 
 
-CLIENTS = [ClaudeCode, OpenCode]
+class Codex:
+    """Likewise, with floway as a provider of its user's own."""
+
+    def __init__(self, folder: Path, floway: Floway) -> None:
+        program = find_client("codex-0.169.0", "codex")
+        self._cli = CodexCli.make(program, folder, floway, "own_provider")
+        self._more: list[str] = []
+        self.work = self._cli.work
+
+    def ask(self, prompt: str) -> Finished:
+        more, self._more = self._more, ["resume", "--last"]
+        return self._cli.exec("-m", MODEL, "-s", "danger-full-access", *more, prompt)
+
+    def running(self, command: str) -> str:
+        return call("exec_command", cmd=command)
+
+    def reading(self, file: Path) -> str:
+        return self.running(f"cat {file}")
+
+
+type Kind = type[ClaudeCode] | type[OpenCode] | type[Codex]
+CLIENTS = [ClaudeCode, OpenCode, Codex]
+
+
+def call(name: str, **arguments: str) -> str:
+    return f"[[call {name} {json.dumps(arguments)}]]"
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +133,7 @@ def states(floway: Floway) -> list[str]:
 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_two_tools_and_a_conversation_that_goes_on(
-    kind: type[ClaudeCode] | type[OpenCode], floway: Floway, tmp_path: Path
+    kind: Kind, floway: Floway, tmp_path: Path
 ) -> None:
     floway.sandbox.forget()
     client = kind(tmp_path, floway)
@@ -119,9 +141,7 @@ def test_two_tools_and_a_conversation_that_goes_on(
     first = client.ask("[[remember colour teal]] We begin.")
     assert first.code == 0, first
 
-    command = json.dumps({"command": "echo sandbox-$((6*7))", "description": "prints"})
-    file = json.dumps({kind.path: str(client.work / "notes.txt")})
-    calls = f"[[call {kind.shell} {command}]] [[call {kind.reader} {file}]]"
+    calls = f"{client.running(COMMAND)} {client.reading(client.work / 'notes.txt')}"
     both = client.ask(f"Both at once. {calls}")
     assert both.code == 0, both
     assert "sandbox-42" in both.out, both
@@ -137,7 +157,7 @@ def test_two_tools_and_a_conversation_that_goes_on(
 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_an_exhausted_account_is_not_noticed(
-    kind: type[ClaudeCode] | type[OpenCode], start_floway: StartFloway, tmp_path: Path
+    kind: Kind, start_floway: StartFloway, tmp_path: Path
 ) -> None:
     """Once between two turns, and once while the client works on a tool call."""
     floway = start_floway()
@@ -155,9 +175,8 @@ def test_an_exhausted_account_is_not_noticed(
     assert second != first
 
     floway.sandbox.fault({"kind": "agent", "preset": "usage_limit", "at": "after_tools"})
-    command = json.dumps({"command": "echo sandbox-$((6*7))", "description": "prints"})
     before = runs(floway)
-    middle = client.ask(f"Run it. [[call {kind.shell} {command}]] [[then]] [[recall animal]]")
+    middle = client.ask(f"Run it. {client.running(COMMAND)} [[then]] [[recall animal]]")
     assert middle.code == 0, middle
     assert "is newt" in middle.out, middle
     after = runs(floway)
