@@ -197,9 +197,12 @@ def _sign_ins(router: APIRouter, plane: Plane) -> None:
         _sign_in(router, plane, provider)
 
     @router.get("/auth-status", tags=["signing in"], responses=_errors(404))
-    async def sign_in_status(state: State) -> SignInStatus:
+    async def sign_in_status(
+        state: State,
+        wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for its end.")] = 0,
+    ) -> SignInStatus:
         """How far a sign-in is; to be asked again while it is `waiting`."""
-        return plane.sign_ins.status(state)
+        return await plane.sign_ins.status(state, wait)
 
     @router.delete("/auth-status", tags=["signing in"], status_code=204, responses=_errors(404))
     async def give_sign_in_up(state: State) -> None:

@@ -87,13 +87,16 @@ class SignIns:
             url=shown.url, code=shown.code, state=state, expires_in=shown.expires_in
         )
 
-    def status(self, state: str) -> SignInStatus:
-        """
+    async def status(self, state: str, wait: float = 0.0) -> SignInStatus:
+        """How far a login is; after ``wait`` seconds, or when it has ended.
+
         Raises:
             ControlError: there is no such login, or it was long ago.
         """
         self._forget()
         task = self._known(state).task
+        if wait > 0:
+            await asyncio.wait({task}, timeout=wait)
         if not task.done():
             return SignInStatus(status="waiting")
         if task.cancelled():

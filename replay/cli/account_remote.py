@@ -37,7 +37,11 @@ ANSWER_SECONDS: Final = 60.0
 HEALTH_SECONDS: Final = 3.0
 """A floway that takes longer is not worth waiting for: what is kept can be asked."""
 
-POLL_SECONDS: Final = 0.5
+WAIT_SECONDS: Final = 20
+"""For which a question about a sign-in waits for its end."""
+
+PAUSE_SECONDS: Final = 0.2
+"""Between two such questions."""
 
 
 class RunningAccounts:
@@ -108,13 +112,14 @@ class RunningAccounts:
 
     async def _signed_in(self, state: str) -> AddedAccount:
         while True:
-            found = await self._get("/auth-status", SignInStatus, params={"state": state})
+            asked = {"state": state, "wait": str(WAIT_SECONDS)}
+            found = await self._get("/auth-status", SignInStatus, params=asked)
             if found.added is not None:
                 return found.added
             if found.error is not None:
                 problem = found.error
                 raise ControlError(409, problem.code, problem.message, problem.remedy)
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _path(self, name: str) -> str:
         """

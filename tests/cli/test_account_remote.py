@@ -16,7 +16,6 @@ from addons.errors import FlowayError
 from addons.operate.errors import ControlError, explained
 from addons.operate.running import Running
 from addons.operate.token import Token
-from replay.cli import account_remote
 from replay.cli.account_desk import Accounts, KeptAccounts
 from replay.cli.account_remote import RunningAccounts
 from tests.accounts.authorities import PROVIDER, secret
@@ -50,11 +49,6 @@ async def kept(here: Place) -> AsyncIterator[KeptAccounts]:
     opened = KeptAccounts(here.settings, here.store, makers, clock=here.clock)
     yield opened
     await opened.close()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_remote, "POLL_SECONDS", 0)
 
 
 async def said(ask: Ask, accounts: Accounts) -> Any:

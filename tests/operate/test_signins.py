@@ -51,6 +51,18 @@ async def test_a_person_signs_in(here: Place, asked: str, url: str, code: str) -
     assert await finished(here, state) == done  # asked again, it says the same
 
 
+async def test_asking_can_wait_for_the_end(here: Place) -> None:
+    begun = await here.ask("GET", f"/{PROVIDER}-auth-url")
+    path = f"/auth-status?state={begun['state']}"
+    assert (await here.ask("GET", f"{path}&wait=0.01"))["status"] == "waiting"
+    asked = asyncio.create_task(here.ask("GET", f"{path}&wait=30"))
+    await asyncio.sleep(0)
+    here.authority.person.set()
+    async with asyncio.timeout(5):
+        assert (await asked)["status"] == "done"
+    await here.ask("GET", f"{path}&wait=31", expect=422)
+
+
 async def test_a_person_declines(here: Place) -> None:
     here.authority.declined = True
     begun = await here.ask("GET", f"/{PROVIDER}-auth-url")
@@ -101,11 +113,11 @@ async def test_results_are_forgotten(here: Place) -> None:
     signs = SignIns(here.plane.desk, clock=lambda: now)
     begun = await signs.begin(PROVIDER, "", device=False)
     here.authority.person.set()
-    await until(lambda: signs.status(begun.state).status == "done", "it is not done")
+    assert (await signs.status(begun.state, wait=5)).status == "done"
     await until(lambda: "sign-in" not in names(), "it has not ended")
     now = signins.FORGET_AFTER + 1
     with pytest.raises(ControlError, match="begin a new one"):
-        signs.status(begun.state)
+        await signs.status(begun.state)
 
 
 async def test_one_that_shows_no_address_in_time(
