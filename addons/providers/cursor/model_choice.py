@@ -8,6 +8,7 @@ request, as every client protocol has it; that of the name counts first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,6 +21,7 @@ RANKS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Efforts, least first."""
 
 _EFFORT: Final = "effort"
+_LARGE: Final = re.compile(r"(?<![0-9a-z])1m(?![0-9a-z])", re.IGNORECASE)
 _FLAGS: Final = ("fast", "thinking")
 
 
@@ -129,7 +131,11 @@ def _found(name: str, models: Sequence[Model]) -> tuple[Model | None, Variant | 
 
 
 def _window(model: Model, *, max_mode: bool) -> int | None:
-    return (model.max_window if max_mode else None) or model.window
+    """As the upstream says; where it does not, as its models' names do (§1.5)."""
+    known = (model.max_window if max_mode else None) or model.window
+    if known is None and _LARGE.search(model.id):
+        return 1_000_000
+    return known
 
 
 # --- models with parameters ----------------------------------------------------------------------

@@ -200,7 +200,7 @@ def _anew(history: History, dropped: Dropped | None, telling: Telling) -> StateP
     window = telling.window or UNKNOWN_WINDOW
     system_size = tokens_of_text(history.system)
     budget = max(0, max(window - telling.reserved, window // 2) - system_size)
-    blocks, cut = trimmed(history.blocks, budget, beside=system_size, window=window)
+    blocks, cut = trimmed(history.blocks, budget, beside=system_size, window=telling.window)
     past, said = _now(blocks)
     pairs = paired(past)
     system = "" if telling.system is SystemPlace.RULE else history.system

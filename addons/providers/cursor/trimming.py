@@ -44,10 +44,10 @@ def trimmed(
     Args:
         budget: tokens that the history may have.
         beside: tokens of what is told with it.
-        window: tokens that the model takes in all; ``budget`` where it is not given.
+        window: tokens that the model takes in all; None: nobody knows.
 
     Raises:
-        BadRequest: ``context_length_exceeded``: it is far too large even so.
+        BadRequest: ``context_length_exceeded``: it is far too large for the window even so.
     """
     size = tokens(blocks)
     made, count, before = list(blocks), 0, size
@@ -62,11 +62,10 @@ def trimmed(
                 size, count = size - saved, count + (saved > 0)
                 results.append(short if saved > 0 else result)
             made[index] = Results(tuple(results))
-    most = budget if window is None else window
-    if size + beside > most * TOLERANCE:
+    if window is not None and size + beside > window * TOLERANCE:
         raise BadRequest(
             "context_length_exceeded",
-            f"The conversation has about {before + beside} tokens, and the model takes {most}. "
+            f"The conversation has about {before + beside} tokens, and the model takes {window}. "
             "Compact it, or begin a new one.",
             param="input",
         )

@@ -275,6 +275,17 @@ def test_max_mode_takes_its_variant_and_its_window() -> None:
     assert chosen("cursor/claude-4").window == 200_000
 
 
+@pytest.mark.parametrize(
+    ("name", "window"),
+    [("claude-4-1m", 1_000_000), ("x-1M-fast", 1_000_000), ("kimi-21mini", None)],
+)
+def test_a_name_may_tell_the_window(name: str, window: int | None) -> None:
+    models = parse(
+        GetUsableModelsResponse(models=[ModelDetails(model_id=name)]).SerializeToString()
+    )
+    assert choose({"model": f"cursor/{name}"}, models).window == window
+
+
 def test_without_a_list_names_pass() -> None:
     assert choose({"model": "cursor/gpt-5.2:max"}, []) == Choice("gpt-5.2", max_mode=True)
 
