@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
+
+import orjson
 
 from addons.errors import BadRequest
 from addons.front.contract import Json
@@ -65,15 +68,30 @@ def tools(body: Json, limits: ToolLimits | None = None) -> Tools:
     Raises:
         BadRequest: too many, too large, or a choice that is not among them.
     """
-    limits = limits or ToolLimits()
-    notes: list[str] = []
     choice = body.get("tool_choice")
     if choice == "none":
         return Tools(McpTools(), frozenset())
+    limits = limits or ToolLimits()
+    try:
+        key = orjson.dumps([list(_given(body)), choice])
+    except TypeError:  # an integer of more than 64 bits
+        return _made(list(_given(body)), choice, limits)
+    return _known(key, limits)
+
+
+@lru_cache(maxsize=64)
+def _known(key: bytes, limits: ToolLimits) -> Tools:
+    """Clients send the same tools with each request, and many."""
+    given, choice = orjson.loads(key)
+    return _made(given, choice, limits)
+
+
+def _made(given: Sequence[Json], choice: Any, limits: ToolLimits) -> Tools:
+    notes: list[str] = []
     found: dict[str, McpToolDefinition] = {}
     custom: set[str] = set()
     wanted = _wanted(choice)
-    for tool in _given(body):
+    for tool in given:
         name, kind = tool.get("name"), tool.get("type")
         if kind not in ("function", "custom") or not isinstance(name, str) or not name:
             notes.append(f"tool of type {str(kind)!r:.40}: this model has none; it was left out.")

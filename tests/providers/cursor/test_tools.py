@@ -39,6 +39,15 @@ def test_a_function_is_a_tool_of_floways() -> None:
     assert (found.custom, found.notes) == (frozenset(), ())
 
 
+def test_the_same_tools_are_made_once() -> None:
+    one, two = (tools({"tools": [function("same")], "input": [each]}) for each in ("a", "b"))
+    assert one is two
+    assert tools({"tools": [function("same", description="other")]}) is not one
+    assert tools({"tools": [function("same")]}, ToolLimits(count=5)) is not one
+    huge = function("f", parameters={"properties": {"x": {"maximum": 1 << 70}}})
+    assert tools({"tools": [huge]}).names == {"f"}
+
+
 def test_a_name_never_becomes_too_long() -> None:
     long = "x" * 60
     (tool,) = tools({"tools": [function(long)]}).message.mcp_tools
