@@ -5,8 +5,9 @@ from ``addons/control.py``, the edge, and meets these modules:
 
 - ``gate.py``: may this caller ask at all? ``token.py``: the API's bearer token.
 - ``api.py``: paths, methods and the OpenAPI document; ``models.py``: the forms of what is said.
-- ``desk.py``: accounts, also for a command line that works without a running floway;
-  ``signins.py``: logins that a person is in the middle of.
+- ``roster.py``: which accounts there are, ``account_view.py``: how they are, ``desk.py``: what is
+  done with them; also for a command line that works without a running floway.
+- ``signins.py``: logins that a person is in the middle of.
 - ``plane.py``: all that the API answers about a running floway, besides accounts.
 - ``conversations.py``: sessions as JSON.
 - ``metrics.py``, ``observer.py``: what is counted, and when; ``exposition.py``: what is read when

@@ -114,16 +114,21 @@ async def test_a_refresh_renews_the_sign_in_and_asks_for_limits(here: Place) -> 
 
 
 @pytest.mark.parametrize(
-    ("failure", "status", "code"),
-    [("over", 409, "needs_login"), ("later", 503, "sign_in_unavailable")],
+    ("failure", "status", "code", "counted"),
+    [("over", 409, "needs_login", "over"), ("later", 503, "sign_in_unavailable", "failed")],
 )
-async def test_a_refresh_that_fails(here: Place, failure: str, status: int, code: str) -> None:
+async def test_a_refresh_that_fails(
+    here: Place, failure: str, status: int, code: str, counted: str
+) -> None:
     await here.add("ada", "work")
     here.authority.fails = [failure]
     told = await here.ask("POST", "/accounts/work/refresh", expect=status)
     assert told["error"]["code"] == code
     state = (await here.ask("GET", "/accounts/work"))["state"]
     assert state == ("needs_login" if failure == "over" else "ready")
+    labels = {"provider": PROVIDER, "account": "work", "result": counted}
+    registry = here.observer.metrics.registry
+    assert registry.get_sample_value("floway_refreshes_total", labels) == 1
 
 
 async def test_adding_by_key_and_by_sign_in(here: Place) -> None:

@@ -11,10 +11,22 @@ import pytest
 from addons.operate.conversations import kept
 from addons.sessions import journal as journals
 from addons.sessions.journal import NAMESPACE, Journal
+from addons.sessions.records import Entry
 from addons.store.contract import StoreError
 from addons.store.memory import MemoryStore
 from addons.store.sqlite import SqliteStore
 from tests.sessions.made import facts
+
+
+async def test_what_is_counted_is_told() -> None:
+    told: list[Entry] = []
+    journal = Journal()
+    journal.counted = told.append
+    journal.start()
+    for number in (1, 3):
+        journal.report(facts(number, input=2000 + number))
+    await journal.stop()
+    assert [entry.input for entry in told] == [2001, 2003]
 
 
 async def test_a_conversation_survives_a_restart(tmp_path: Path) -> None:
