@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import json
@@ -228,8 +229,6 @@ def error_of(end: bytes) -> dict[str, Any]:
 
 def details_of(error: dict[str, Any]) -> aiserver_pb2.ErrorDetails:
     """The ``ErrorDetails`` of an error."""
-    import base64
-
     value = error["details"][0]["value"]
     raw = base64.b64decode(value + "=" * (-len(value) % 4))
     return aiserver_pb2.ErrorDetails.FromString(raw)
