@@ -24,17 +24,23 @@ class Measuring:
 
     def request(self, flow: http.HTTPFlow) -> None:
         driver = driver_of(flow)
-        if isinstance(driver, ExchangeDriver):
-            read = flow.request.timestamp_end
-            self._observer.began(driver.exchange, time.time() - read if read else 0.0)
+        if not isinstance(driver, ExchangeDriver):
+            return
+        read = flow.request.timestamp_end
+        # A request that has its answer is not sent: floway refused it, or the provider has asked
+        # the upstream itself, whose time would count as floway's.
+        waited = time.time() - read if read and flow.response is None else None
+        self._observer.began(driver.exchange, waited)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         driver = driver_of(flow)
         if not isinstance(driver, ExchangeDriver) or flow.response is None:
             return
-        if driver.exchange.committed or driver.production is not None:
-            came = flow.response.timestamp_start
-            self._observer.committed(driver.exchange, time.time() - came if came else 0.0)
+        came = flow.response.timestamp_start
+        if driver.production is not None:
+            self._observer.committed(driver.exchange, None)
+        elif driver.exchange.committed:
+            self._observer.committed(driver.exchange, time.time() - came if came else None)
 
     def response(self, flow: http.HTTPFlow) -> None:
         self._ended(flow)

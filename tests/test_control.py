@@ -26,7 +26,7 @@ from addons.operate.token import FILE_NAME, kept_or_made
 from addons.settings import Settings
 from addons.store.memory import MemoryStore
 from tests.accounts.authorities import PROVIDER, Clock
-from tests.fakes import FakeProvider
+from tests.fakes import FakeProvider, generated
 from tests.operate.places import Signing
 from tests.proxies import SSE, STREAM, Proxy, ask, expected_errors, judge_by_status, said
 from tests.stream.behaviours import refuse, succeed
@@ -267,6 +267,22 @@ async def test_a_websocket_is_open_until_its_end(served: Served, upstream: Upstr
     server.abort()
     labels = {"protocol": "responses", "kind": "model_socket", "outcome": "client_left"}
     assert count("requests_total", **labels) == 1
+
+
+async def test_an_answer_that_the_provider_makes_is_not_timed_as_floway_s(
+    served: Served,
+) -> None:
+    served.proxy.provider.plans = [generated(b"one ", b"two")]
+    assert (await ask(served.proxy, "/v1/models", method="GET")).status == 200
+
+    def sample(name: str, **labels: str) -> float | None:
+        return served.registry.get_sample_value(f"floway_{name}", labels)
+
+    labels = {"provider": "fake", "outcome": "completed"}
+    await until(lambda: sample("request_seconds_count", **labels) == 1, "it is not counted")
+    for stage in ("plan", "hold"):
+        assert sample("added_seconds_count", stage=stage) == 0
+    assert sample("open_streams", provider="fake") == 0
 
 
 async def test_requests_are_counted_and_timed(served: Served, upstream: Upstream) -> None:

@@ -50,20 +50,30 @@ class Observer:
 
     # --- exchanges ---------------------------------------------------------------------------
 
-    def began(self, exchange: Exchange, waited: float) -> None:
-        """A request was read and planned; ``waited``: seconds that this took."""
+    def began(self, exchange: Exchange, waited: float | None) -> None:
+        """A request was read and planned.
+
+        Args:
+            waited: seconds that this took; None where it is not sent now.
+        """
         if exchange in self._open or exchange.outcome is not None:
             return
         self._open.add(exchange)
-        self._plan.observe(max(0.0, waited))
+        if waited is not None:
+            self._plan.observe(max(0.0, waited))
         if not exchange.websocket:
             self._open_requests(exchange.provider.name).inc()
 
-    def committed(self, exchange: Exchange, held: float) -> None:
-        """An answer goes to the client; ``held``: seconds since its head came."""
+    def committed(self, exchange: Exchange, held: float | None) -> None:
+        """An answer goes to the client.
+
+        Args:
+            held: seconds since its head came; None where the provider makes it.
+        """
         if exchange not in self._open or exchange in self._streaming:
             return
-        self._hold.observe(max(0.0, held))
+        if held is not None:
+            self._hold.observe(max(0.0, held))
         if exchange.websocket or exchange.streaming:
             self._streaming.add(exchange)
             self._stream(exchange).inc()
