@@ -372,6 +372,22 @@ def test_what_fails_after_output_ends_the_answer_as_failed(floway: Floway) -> No
     assert serving(before, runs(floway)) != [first], "it cools"
 
 
+def test_what_an_account_has_used_is_known(floway: Floway) -> None:
+    Chat(floway).says("Hi")
+    token = (floway.home / "state" / "control.token").read_text().strip()
+
+    def limits() -> set[str]:
+        listed = httpx.get(
+            f"{floway.url}/floway/api/v1/accounts",
+            headers={"authorization": f"Bearer {token}"},
+            trust_env=False,
+        ).json()["accounts"]
+        own = [each for each in listed if each["provider"] == "cursor"]
+        return {window["limit"] for each in own for window in each["windows"]}
+
+    until(lambda: "plan" in limits(), what="limits of an account")
+
+
 def test_an_outdated_client_version_cools_nobody(floway: Floway) -> None:
     fail(floway, preset="update_required")
     told = Chat(floway).request(user("Hi"))

@@ -38,6 +38,7 @@ from addons.providers.cursor.authority import CursorAuthority
 from addons.providers.cursor.checkpoints import Checkpoints
 from addons.providers.cursor.continued import Continued
 from addons.providers.cursor.credentials import PROVIDER
+from addons.providers.cursor.limits import Limits
 from addons.providers.cursor.model_choice import serves
 from addons.providers.cursor.models import PREFIX, entries
 from addons.providers.cursor.progress import Progress
@@ -77,6 +78,7 @@ class CursorProvider:
         self._kept = Checkpoints(store, clock, preferences.checkpoint_limits(settings))
         self._continued = Continued(store, settings, clock)
         self._journal = Journal(store)
+        self._limits = Limits(self._serving.pool, upstream.quota, clock)
         self._runs = Runs(
             self._serving,
             upstream,
@@ -147,6 +149,7 @@ class CursorProvider:
 
     async def stop(self) -> None:
         await self._runs.stop()
+        await self._limits.stop()
         await self._upstream.close()
         await self._continued.close()
         await self._journal.stop()
@@ -253,6 +256,7 @@ class CursorProvider:
         if progress.account is None:
             return
         await self._serving.settle(exchange, progress)
+        self._limits.used(progress.account)
         if progress.begun is None:
             self._judge_passed(progress, progress.account)
             return

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from addons.accounts.model import Account
+from addons.accounts.quota import Quota
 from addons.errors import ClientError
 from addons.providers.cursor.channel import Channel, Channels, Opening
 from addons.providers.cursor.client_identity import ClientIdentity
@@ -26,7 +27,8 @@ from addons.providers.cursor.proto.aiserver_pb2 import (
     AvailableModelsResponse,
 )
 from addons.providers.cursor.roster import credential_of
-from addons.providers.cursor.unary import AVAILABLE_MODELS, USABLE_MODELS, Unary
+from addons.providers.cursor.unary import AVAILABLE_MODELS, CURRENT_USAGE, USABLE_MODELS, Unary
+from addons.providers.cursor.usage import quota_of
 from addons.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -94,6 +96,21 @@ class CursorUpstream:
 
     async def open(self, hosts: Hosts, opening: Opening, *, lane: str) -> Channel:
         return await self._channels.open(hosts, opening, lane=lane)
+
+    async def quota(self, account: Account) -> Quota | None:
+        """What the account has used of its plan; None where nobody says."""
+        try:
+            found = await self._unary.call_json(
+                self._policy.backend,
+                CURRENT_USAGE,
+                headers=self._headers(account),
+                lane=account.handle,
+                body={},
+            )
+        except CursorError as error:
+            logger.info("account %s: its usage is not known: %s", account.label, error)
+            return None
+        return quota_of(found, self._clock())
 
     # --- models ------------------------------------------------------------------------------
 

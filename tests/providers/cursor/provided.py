@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from addons.accounts.model import Account
+from addons.accounts.quota import Quota, Window
 from addons.exchange import Exchange
 from addons.front import protocols
 from addons.front.contract import Json
@@ -37,12 +38,14 @@ class Upstream(CursorUpstream):
     Attributes:
         channels: all that were opened, each with its account's label.
         refusals: raised when the next ones are opened.
+        quotas: how often it was asked what an account has used.
     """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.channels: list[tuple[str, FakeChannel]] = []
         self.refusals: list[Exception] = []
+        self.quotas = 0
         self._news = asyncio.Condition()
 
     async def hosts(self, account: Account) -> Hosts:
@@ -53,6 +56,10 @@ class Upstream(CursorUpstream):
 
     async def all_models(self, accounts: Sequence[Account]) -> list[Model]:
         return [Model("composer-2", "Composer", window=200_000)]
+
+    async def quota(self, account: Account) -> Quota | None:
+        self.quotas += 1
+        return Quota(0.0, (Window("plan", "cycle", 41.0),))
 
     async def open(self, hosts: Hosts, opening: Opening, *, lane: str) -> Channel:
         if self.refusals:

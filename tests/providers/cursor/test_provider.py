@@ -115,6 +115,19 @@ async def test_what_was_used_is_counted(bench: Bench) -> None:
     assert (entry.account, entry.model, entry.input, entry.output) == ("a", MODEL, 7, 2)
 
 
+async def test_limits_are_asked_for_now_and_then(bench: Bench) -> None:
+    for seconds, asked in ((0, 1), (299, 1), (1, 2)):
+        bench.now += seconds
+        exchange = bench.exchange(user("Hi"))
+        await bench.answered(exchange, *ANSWER)
+        await bench.provider.after(exchange, Outcome.COMPLETED)
+        await asyncio.sleep(0)
+        assert bench.upstream.quotas == asked
+    quota = bench.provider.accounts[0].quota
+    assert quota is not None
+    assert quota.windows[0].used_percent == 41.0
+
+
 async def test_a_whole_answer(bench: Bench) -> None:
     exchange = bench.exchange(user("Hi"), stream=False)
     found = json.loads(await bench.answered(exchange, *ANSWER))
