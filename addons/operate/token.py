@@ -77,6 +77,8 @@ def kept_or_made(home: Path) -> Token:
             other = kept(home)
             if other is not None:
                 return other
+        except OSError:  # a file system without hard links
+            draft.replace(file)
         finally:
             with contextlib.suppress(OSError):
                 draft.unlink()

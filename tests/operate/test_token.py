@@ -41,6 +41,16 @@ def test_of_two_that_start_at_once_one_makes_it(
     assert (second.value, second.new) == (first.value, False)
 
 
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError("not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    made = kept_or_made(tmp_path)
+    assert kept_or_made(tmp_path).value == made.value
+    assert [file.name for file in tmp_path.iterdir()] == [made.file.name]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="rights are another matter there")
 def test_one_that_others_can_read_is_refused(tmp_path: Path) -> None:
     kept_or_made(tmp_path).file.chmod(0o644)
