@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -229,8 +230,13 @@ async def test_what_goes_wrong_is_told_and_logged(
 
 
 async def test_the_token_is_shown_once(
-    proxy_confdir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    proxy_confdir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """On a terminal; where it is kept is said in any case."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     home, shown = tmp_path / "home", []
     for _ in range(2):
         async with serving(proxy_confdir, home, FakeProvider()):

