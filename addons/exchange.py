@@ -186,7 +186,7 @@ class Exchange:
             turn.name_model(meant)
 
     def _choose_provider(self, model: str) -> None:
-        """The provider that claims the model; without one it stays the first with a route.
+        """The provider that claims the model; without one, the first that has accounts.
 
         Raises:
             ClientError: it serves no requests of this kind.
@@ -201,6 +201,10 @@ class Exchange:
                         "`floway routes` lists where each provider's models are.",
                         param="model",
                     )
+                self.provider, self.route = candidate.provider, candidate.route
+                return
+        for candidate in self.candidates:
+            if candidate.route is not None and not candidate.provider.idle:
                 self.provider, self.route = candidate.provider, candidate.route
                 return
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import secrets
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mitmproxy import ctx, http
@@ -61,6 +61,8 @@ class Service:
 
     Attributes:
         own_ports: ports of this process; no request may be sent there, except by a plan.
+        candidates: the providers among which a request's model decides, by the route that was
+            found for it; for other routes there are none.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class Service:
     routes: RouteTable
     keys: ClientKeys
     own_ports: Callable[[], frozenset[int]]
+    candidates: Mapping[Route, Sequence[Candidate]]
 
     @classmethod
     def of(
@@ -78,26 +81,23 @@ class Service:
         own_ports: Callable[[], frozenset[int]],
     ) -> Service:
         routes = [*local, *(route for provider in providers for route in provider.routes())]
+        table = RouteTable(routes)
         return cls(
             settings,
             {provider.name: provider for provider in providers},
-            RouteTable(routes),
+            table,
             _keys(settings),
             own_ports,
+            {
+                route: [Candidate(each, table.of_provider(each.name, route)) for each in providers]
+                for route in routes
+                if route.host is None and not route.native and route.kind in ("model", "models")
+            },
         )
 
     def with_settings(self, settings: Settings) -> Service:
         """The same with other limits and client keys."""
         return replace(self, settings=settings, keys=_keys(settings))
-
-    def candidates(self, route: Route) -> Sequence[Candidate]:
-        """The providers among which a request's model decides; empty where the route has."""
-        if route.host is not None or route.native or route.kind not in ("model", "models"):
-            return ()
-        return tuple(
-            Candidate(provider, self.routes.of_provider(name, route))
-            for name, provider in self.providers.items()
-        )
 
     def decrypts(self, names: set[str]) -> bool:
         """Whether a TLS connection to a host of these names is opened, and not tunnelled."""
@@ -187,7 +187,7 @@ class Gateway:
             method=request.method,
             path=request.path,
             headers=headers,
-            candidates=service.candidates(route),
+            candidates=service.candidates.get(route, ()),
         )
         driver = ExchangeDriver(flow, exchange, service.settings, self._witness)
         drive(flow, driver)

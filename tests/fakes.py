@@ -86,6 +86,7 @@ class FakeProvider:
     afterwards: Exception | None = None
     served: Sequence[Route] = tuple(ROUTES)
     listed: Sequence[str] | Exception = ()
+    idle: bool = False
 
     def routes(self) -> Sequence[Route]:
         return self.served

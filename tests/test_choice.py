@@ -54,6 +54,15 @@ def test_the_model_decides(model: str, served: str) -> None:
     assert asked(MODEL_ROUTE, both(MODEL_ROUTE), model).provider.name == served
 
 
+def test_what_nobody_claims_goes_to_the_first_that_has_accounts() -> None:
+    candidates = both(MODEL_ROUTE)
+    first = candidates[0].provider
+    assert isinstance(first, FakeProvider)
+    first.idle = True
+    assert asked(MODEL_ROUTE, candidates, "m").provider.name == "other"
+    assert asked(MODEL_ROUTE, candidates, "fake/m").provider.name == "fake", "it says so itself"
+
+
 def test_the_route_is_that_of_the_provider_that_serves() -> None:
     one, two = providers()
     own = Route(None, "POST", "/v1/responses", "model", "responses", "other", "/run")

@@ -208,6 +208,10 @@ class Provider(Protocol):
     observed_events: frozenset[str]
     """Types of the events that ``observe`` and ``restore`` want to see; others pass unparsed."""
 
+    @property
+    def idle(self) -> bool:
+        """It has no account, and can only say so."""
+
     def routes(self) -> Sequence[Route]:
         """The requests that this provider serves.
 
@@ -218,7 +222,8 @@ class Provider(Protocol):
     def claims(self, model: str) -> bool:
         """Whether requests for this model are this provider's, by the model's name alone.
 
-        What no provider claims is served by the first one that has a route for it.
+        What no provider claims is served by the first one that has a route for it and is not
+        :attr:`idle`.
         """
 
     def knows(self, exchange: Exchange) -> bool:

@@ -40,10 +40,7 @@ from addons.providers.codex.seals import left_out, readable_body
 from addons.providers.codex.side import accounts_check, models_answer
 from addons.providers.codex.sockets import Sockets
 from addons.providers.codex.upstream import Upstream
-from addons.providers.codex.usage import (
-    header_map,
-    quota_from_headers,
-)
+from addons.providers.codex.usage import header_map, quota_from_headers
 from addons.providers.contract import (
     Answer,
     Commit,
@@ -170,6 +167,10 @@ class CodexProvider:
     @property
     def accounts(self) -> Sequence[Account]:
         return self._memory.pool.accounts
+
+    @property
+    def idle(self) -> bool:
+        return not self.accounts
 
     def operated(self) -> Operated:
         memory = self._memory

@@ -138,6 +138,10 @@ class CursorProvider:
     def accounts(self) -> Sequence[Account]:
         return self._serving.pool.accounts
 
+    @property
+    def idle(self) -> bool:
+        return not self.accounts
+
     def operated(self) -> Operated:
         return Operated(self.name, self._serving.pool, self._serving.keeper, self._journal)
 
