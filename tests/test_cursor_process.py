@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -386,6 +387,19 @@ def test_what_an_account_has_used_is_known(floway: Floway) -> None:
         return {window["limit"] for each in own for window in each["windows"]}
 
     until(lambda: "plan" in limits(), what="limits of an account")
+
+
+def test_a_forward_proxied_client_does_not_leave_the_sandbox(floway: Floway) -> None:
+    token = control(floway, "GET", "accounts/kim")["access_token"]
+    context = ssl.create_default_context(cafile=str(floway.ca_file))
+    proxy = httpx.Proxy(floway.url, auth=("floway", KEYS[0]))
+    with httpx.Client(proxy=proxy, verify=context, trust_env=False) as client:
+        answer = client.post(
+            "https://api2.cursor.sh/agent.v1.AgentService/GetUsableModels",
+            headers={"authorization": f"Bearer {token}", "content-type": "application/proto"},
+        )
+    assert answer.status_code == 200, answer.text
+    assert b"composer-2" in answer.content
 
 
 def test_an_outdated_client_version_cools_nobody(floway: Floway) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from addons.exchange import Exchange
 from addons.providers.contract import HeaderList, UpstreamRequest
-from addons.providers.cursor.endpoint import RUN, Endpoint, Hosts
+from addons.providers.cursor.endpoint import BACKEND, RUN, Endpoint, Hosts
 
 _OF_ONE_CONNECTION: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"trailer"}
@@ -18,6 +18,7 @@ _OF_ONE_CONNECTION: Final = frozenset(
     | {b"host", b"content-length"}
 )
 _EXCHANGE: Final = "/auth/"
+_REAL: Final = Endpoint.parse(BACKEND)
 
 
 def is_official(exchange: Exchange) -> bool:
@@ -39,13 +40,14 @@ def request(
     """The client's call as it goes on.
 
     Args:
-        hosts: where calls of the base URL go. A call for a host of Cursor goes there.
+        hosts: where calls go. One for a host of Cursor goes there, unless the user has named
+            another backend: then Cursor is not to be reached at all.
         token: of an account, in place of the client's own; "" leaves that.
         lane: of the account.
     """
     path = exchange.path.partition("?")[0]
     target = hosts.agent if path == RUN else hosts.backend
-    if exchange.route.host is not None:
+    if exchange.route.host is not None and hosts.backend == _REAL:
         target = Endpoint("https", exchange.route.host, 443)
     duplex = exchange.route.kind == "duplex"
     return UpstreamRequest(

@@ -11,7 +11,7 @@ from addons.front import protocols
 from addons.front.routes import Route
 from addons.providers.cursor import passing
 from addons.providers.cursor.connect import END_STREAM, frame
-from addons.providers.cursor.endpoint import RUN, RUN_SSE, Endpoint, Hosts
+from addons.providers.cursor.endpoint import BACKEND, RUN, RUN_SSE, Endpoint, Hosts
 from addons.providers.cursor.errors import ConnectError
 from addons.providers.cursor.watching import KINDS, RunWatch
 from tests.fakes import FakeProvider
@@ -45,13 +45,20 @@ def called(
         ("/auth/poll?x=1", None, ("api.test", 443, "/base/auth/poll?x=1")),
         (RUN, None, ("agent.test", 8443, RUN)),
         (RUN_SSE, None, ("api.test", 443, "/base" + RUN_SSE)),
-        (RUN, "agentn.api5.cursor.sh", ("agentn.api5.cursor.sh", 443, RUN)),
+        (RUN, "agentn.api5.cursor.sh", ("agent.test", 8443, RUN)),
+        ("/auth/poll", "api2.cursor.sh", ("api.test", 443, "/base/auth/poll")),
     ],
 )
 def test_where_a_call_goes(path: str, host: str | None, to: tuple[str, int, str]) -> None:
     request = passing.request(called(path, host=host), HOSTS)
     assert (request.host, request.port, request.path) == to
     assert request.scheme == "https"
+
+
+def test_without_another_backend_a_call_goes_to_the_host_that_was_meant() -> None:
+    real = Endpoint.parse(BACKEND)
+    request = passing.request(called(RUN, host="agentn.api5.cursor.sh"), Hosts(real, real))
+    assert (request.host, request.port, request.path) == ("agentn.api5.cursor.sh", 443, RUN)
 
 
 def test_headers_stay_but_for_those_of_the_connection() -> None:
