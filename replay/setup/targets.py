@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from replay.cli.clients import WINDOW
 from replay.setup.edits import Format, Members
 
 
@@ -73,9 +74,14 @@ def opencode(floway: Floway, environment: Environment, home: Path) -> Target:
 
 
 def claude_code(floway: Floway, environment: Environment, home: Path) -> Target:
-    """Claude Code: its API's address and key."""
+    """Claude Code: its API's address and key, and the window of the models that serve it, since by
+    its own models' names it believes in a larger one."""
     folder = environment.get("CLAUDE_CONFIG_DIR") or home / ".claude"
-    variables = {"ANTHROPIC_BASE_URL": floway.address, "ANTHROPIC_AUTH_TOKEN": floway.key}
+    variables = {
+        "ANTHROPIC_BASE_URL": floway.address,
+        "ANTHROPIC_AUTH_TOKEN": floway.key,
+        "CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(WINDOW),
+    }
     return Target(
         "claude-code",
         "Claude Code",

@@ -40,9 +40,10 @@ def test_it_prints_and_writes_nothing(home: Path) -> None:
 def test_written_and_taken_back(home: Path) -> None:
     said = called("claude-code", "--write", "--url", "http://127.0.0.1:9/")
     file = home / ".claude" / "settings.json"
-    assert json.loads(file.read_text()) == {
-        "env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_AUTH_TOKEN": "floway"}
-    }
+    variables = json.loads(file.read_text())["env"]
+    assert variables["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:9"
+    assert variables["ANTHROPIC_AUTH_TOKEN"] == "floway"
+    assert int(variables["CLAUDE_CODE_AUTO_COMPACT_WINDOW"]) > 100_000
     assert "floway setup claude-code --undo" in said
     assert "is as it was" in called("claude-code", "--undo")
     assert not file.exists()
