@@ -82,7 +82,7 @@ async def test_the_request_has_these_headers_and_a_bare_message() -> None:
     [
         frame(CONFIG.SerializeToString()),
         frame(CONFIG.SerializeToString()) + frame(b"{}", END_STREAM),
-        frame(gzip.compress(CONFIG.SerializeToString()), 1),
+        frame(gzip.compress(CONFIG.SerializeToString(), mtime=0), 1),
     ],
 )
 async def test_a_framed_answer_is_taken_too(body: bytes) -> None:
@@ -90,7 +90,7 @@ async def test_a_framed_answer_is_taken_too(body: bytes) -> None:
 
 
 async def test_a_compressed_answer() -> None:
-    body = gzip.compress(CONFIG.SerializeToString())
+    body = gzip.compress(CONFIG.SerializeToString(), mtime=0)
     headers = {"content-encoding": "gzip"}
     assert await call(lambda _: httpx.Response(200, content=body, headers=headers)) == CONFIG
 
