@@ -300,5 +300,5 @@ class PoolMachine(RuleBasedStateMachine):
             }
 
 
-PoolMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+PoolMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
 TestPoolMachine = PoolMachine.TestCase

@@ -7,9 +7,8 @@ request ended (:class:`Told`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -60,10 +59,10 @@ def expect(condition: object, what: str, seen: object = "") -> None:
 # --- over HTTP -----------------------------------------------------------------------------------
 
 
-def responses_stream(url: str, prompt: str) -> Told:
+def responses_stream(url: str, prompt: str, *, seconds: float = SECONDS) -> Told:
     body = {"model": MODEL, "input": prompt, "stream": True}
     with httpx.stream(
-        "POST", f"{url}/v1/responses", json=body, trust_env=False, timeout=SECONDS
+        "POST", f"{url}/v1/responses", json=body, trust_env=False, timeout=seconds
     ) as answer:
         if answer.status_code != 200:
             answer.read()
@@ -73,9 +72,9 @@ def responses_stream(url: str, prompt: str) -> Told:
     return _events(_sse(raw))
 
 
-def responses_whole(url: str, prompt: str) -> Told:
+def responses_whole(url: str, prompt: str, *, seconds: float = SECONDS) -> Told:
     body = {"model": MODEL, "input": prompt}
-    answer = httpx.post(f"{url}/v1/responses", json=body, trust_env=False, timeout=SECONDS)
+    answer = httpx.post(f"{url}/v1/responses", json=body, trust_env=False, timeout=seconds)
     if answer.status_code != 200:
         return _refused(answer)
     whole = answer.json()
@@ -83,14 +82,14 @@ def responses_whole(url: str, prompt: str) -> Told:
     return Told("completed", _text_of(whole))
 
 
-def chat_stream(url: str, prompt: str) -> Told:
+def chat_stream(url: str, prompt: str, *, seconds: float = SECONDS) -> Told:
     body = {
         "model": MODEL,
         "messages": [{"role": "user", "content": prompt}],
         "stream": True,
     }
     with httpx.stream(
-        "POST", f"{url}/v1/chat/completions", json=body, trust_env=False, timeout=SECONDS
+        "POST", f"{url}/v1/chat/completions", json=body, trust_env=False, timeout=seconds
     ) as answer:
         if answer.status_code != 200:
             answer.read()
@@ -190,7 +189,7 @@ def _text_of(response: Json) -> str:
 # --- over WebSocket ------------------------------------------------------------------------------
 
 
-def websocket(url: str, prompt: str) -> Told:
+def websocket(url: str, prompt: str, *, seconds: float = SECONDS) -> Told:
     """As the official client behaves: it connects again where that is its form (§3's table)."""
     said = {"role": "user", "content": prompt}
     create = json.dumps({"type": "response.create", "model": MODEL, "input": [said]})
@@ -199,7 +198,7 @@ def websocket(url: str, prompt: str) -> Told:
         try:
             with connect(
                 url.replace("http:", "ws:") + "/v1/responses",
-                open_timeout=SECONDS,
+                open_timeout=seconds,
                 close_timeout=1,
                 proxy=None,
             ) as socket:
@@ -260,7 +259,13 @@ def _talk(socket: ClientConnection, create: str) -> tuple[Told, bool]:
     return told, again and not told.text
 
 
-SURFACES: dict[str, Callable[[str, str], Told]] = {
+class Ask(Protocol):
+    """Sends a prompt; ``seconds``: how long the client waits for a piece of the answer."""
+
+    def __call__(self, url: str, prompt: str, *, seconds: float = SECONDS) -> Told: ...
+
+
+SURFACES: dict[str, Ask] = {
     "responses stream": responses_stream,
     "responses whole": responses_whole,
     "chat stream": chat_stream,

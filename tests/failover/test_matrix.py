@@ -8,14 +8,19 @@ right account cools for the right time.
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from typing import Any
 
+import httpx
 import pytest
 
+from replay.sandbox.app import BROKEN_OFF as LEFT
 from tests.clients.evidence import RESPONSES
-from tests.failover.cases import CASES, MESSAGE, Case
-from tests.failover.house import ACCOUNTS, House, Street
+from tests.failover.cases import CASES, HTTP, MESSAGE, MIDST, Case
+from tests.failover.house import ACCOUNTS, HEADER_SECONDS, House, Street
 from tests.failover.surfaces import MODEL, SURFACES, Told
+from tests.floway_process import until
 
 pytestmark = pytest.mark.slow
 
@@ -162,6 +167,41 @@ def test_without_faults_the_first_account_serves(street: Street, surface: str) -
         assert told == Told("completed", answer)
     assert asked(house, surface) == ["ada", "ada"]
     assert house.cooldowns() == []
+
+
+@pytest.mark.parametrize("surface", [name for name in SURFACES if name not in MESSAGE])
+def test_attempts_differ_in_the_account_alone(street: Street, surface: str) -> None:
+    house = street.house(3)
+    for label in ACCOUNTS[:2]:
+        house.sandbox.fault({"status": 429}, times=None, account=label, path=RESPONSES)
+    ask(house, surface)
+    sent = house.sandbox.requests(RESPONSES)
+    assert [each["account"] for each in sent] == list(ACCOUNTS)
+    assert len({neutral(each, ACCOUNT_HEADERS) for each in sent}) == 1
+
+
+ACCOUNT_HEADERS = {"authorization", "chatgpt-account-id", "content-length", "host"}
+INSTALLATION = re.compile(r'installation[_-]id\\*": *\\*"[0-9a-f-]{36}')
+
+
+def neutral(entry: dict[str, Any], left_out: set[str]) -> str:
+    """All of a request but what names its account and the account's installation."""
+    headers = [pair for pair in entry["headers"] if pair[0].lower() not in left_out]
+    whole = json.dumps([entry["path"], headers, entry["body_json"]])
+    return INSTALLATION.sub("", whole)
+
+
+@pytest.mark.parametrize("fault", ["before headers", "mid-stream"])
+@pytest.mark.parametrize("surface", sorted(HTTP))
+def test_a_client_that_leaves_cools_nobody(street: Street, surface: str, fault: str) -> None:
+    house = street.house(2)
+    place = "before_headers" if fault == "before headers" else MIDST
+    house.sandbox.fault({"kind": "stall", "at": place, "seconds": 30}, path=RESPONSES)
+    with pytest.raises(httpx.ReadTimeout):
+        SURFACES[surface](house.url, "never mind", seconds=HEADER_SECONDS / 2)
+    until(lambda: LEFT in house.sandbox.requests(RESPONSES)[0]["notes"], 10)
+    assert house.cooldowns() == []
+    assert asked(house, surface) == ["ada"]
 
 
 def faults() -> list[dict[str, Any]]:
