@@ -35,7 +35,10 @@ MITMPROXY_DEFAULTS: Final[Mapping[str, object]] = {
     "upstream_cert": False,
     # A reasoning model may be silent for longer than the default of 600 s.
     "tcp_timeout": 3600,
-    # mitmdump would print a line for every message of a WebSocket, dozens for one answer.
+    # floway's log has a line for each request (addons/logbook.py); mitmdump's own would tell the
+    # same again, with the whole query.
+    "flow_detail": 0,
+    # With more detail, mitmdump would print a line for every message of a WebSocket.
     "dumper_filter": "!~websocket",
     # Loopback only; mitmproxy's own default is every interface.
     "listen_host": "127.0.0.1",
@@ -46,11 +49,19 @@ mitmproxy does not record whether a value was typed or is the default, so the de
 (``--set connection_strategy=eager``) is taken for a default.
 """
 
+WATCHED_DEFAULTS: Final[Mapping[str, object]] = {
+    # A stream that is not kept can't be looked at.
+    "store_streamed_bodies": True,
+    # With the comment, where a flow's conversation, account and attempts stand.
+    "web_columns": ("icon", "path", "comment", "method", "status", "size", "time"),
+}
+"""Likewise, where a person looks at the list of flows: in mitmweb and the console."""
+
 QUIET_LOGGERS: Final = ("mitmproxy.proxy.server",)
 """Say a line for every connection; kept to warnings unless mitmproxy's verbosity is changed."""
 
-LIBRARY_LOGGERS: Final = ("httpx", "httpcore")
-"""Say a line for every request of floway's own; mitmproxy shows everything from info upwards."""
+LIBRARY_LOGGERS: Final = ("httpx", "httpcore", "h2", "hpack", "asyncio")
+"""Say a line for every request of floway's own, or every header; kept to warnings."""
 
 OWN_LOGGERS: Final = ("addons", "fingerprints", "replay")
 
@@ -85,10 +96,12 @@ class Configuration:
     def load(self, loader: Loader) -> None:
         for name, field in Settings.model_fields.items():
             _add_option(loader, name, field)
+        watched = ctx.master.addons.get("view") is not None
+        defaults = {**MITMPROXY_DEFAULTS, **(WATCHED_DEFAULTS if watched else {})}
         ctx.options.update(
             **{
                 name: value
-                for name, value in MITMPROXY_DEFAULTS.items()
+                for name, value in defaults.items()
                 if name in ctx.options and not ctx.options.has_changed(name)
             }
         )

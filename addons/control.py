@@ -235,9 +235,13 @@ def _error(status: int, code: str, message: str, remedy: str = "") -> http.Respo
 
 
 def _show(token: Token, address: str) -> None:
-    """Tell a person, once. Past the log: nobody's log is to hold it."""
+    """Tell a person, once. Past the log, and only on a screen: no file and no journal, to which
+    the output of a service goes, is to hold it."""
+    where = f"Control API: {address}{PREFIX}/ (OpenAPI document: {address}{PREFIX}/openapi.json)"
+    if not sys.stdout.isatty():
+        logger.info("%s; its token is kept in %s", where, token.file)
+        return
     sys.stdout.write(
-        f"Control API: {address}{PREFIX}/ (OpenAPI document: {address}{PREFIX}/openapi.json)\n"
-        f"Its token, shown this once and kept in {token.file}: {token.value}\n"
+        f"{where}\nIts token, shown this once and kept in {token.file}: {token.value}\n"
     )
     sys.stdout.flush()

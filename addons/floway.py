@@ -22,6 +22,7 @@ from addons.debug.witness import show_attempt
 from addons.errors import FlowayError
 from addons.gateway import Gateway
 from addons.launch import Launch, Upstreams
+from addons.logbook import Logbook
 from addons.measuring import Measuring
 from addons.operate.metrics import Metrics
 from addons.operate.observer import Observer
@@ -139,6 +140,7 @@ configuration = Configuration()
 gateway = Gateway(show_attempt)
 capture = SideCapture(lambda: configuration.settings)
 observer = Observer(Metrics())
+logbook = Logbook(lambda: configuration.settings)
 control = Control(lambda: configuration.settings, AUTHORITIES, observer)
 
 addons = [
@@ -149,6 +151,7 @@ addons = [
     gateway,
     capture,
     Measuring(observer),
+    logbook,
     Views([RequestLens(), ConnectLens()], profile_named),
     Commands(profile_named, lambda: control.desk, lambda: control.operated, time.time),
     Ring(lambda: int(configuration.settings.list_keep_bytes)),

@@ -150,8 +150,45 @@ class Settings(ServingSettings):
         default="",
         description="JSON (or its file) that describes a run, for one trace of all of it.",
     )
+    timeline: Folder = Field(
+        default=None,
+        description=(
+            "Folder for a file of each WebSocket: handshakes, frames, closes; `floway timeline` "
+            "reads them. Empty: none."
+        ),
+    )
+    timeline_limit_mb: int = Field(
+        default=256, ge=1, description="Most MiB of such files; the oldest are removed."
+    )
+    timeline_body_bytes: ByteSize = Field(
+        default=ByteSize(16 * _KIB),
+        ge=0,
+        le=16 * _MIB,
+        description="Largest body of a frame that is kept there; of a larger one only its size.",
+    )
+    timeline_raw: bool = Field(
+        default=False,
+        description=(
+            "Keep frames and headers there as they are, secrets and all, and not masked. Share no "
+            "such file."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="How much floway itself says in the log."
+        default="info",
+        description="How much floway itself says in the log; `debug` explains each decision.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Form of the log on the terminal. In its file it is JSON."
+    )
+    log_file: str = Field(
+        default="logs/floway.log",
+        description=(
+            "File of the log, below FLOWAY_HOME unless absolute; `floway logs` reads it. Empty: "
+            "none."
+        ),
+    )
+    log_file_mb: int = Field(
+        default=50, ge=1, description="Most MiB of that file and of the older ones beside it."
     )
 
     @classmethod
@@ -204,6 +241,11 @@ class Settings(ServingSettings):
     def database(self) -> Path:
         """Where the store keeps its records."""
         return self.home / DATABASE_NAME
+
+    @property
+    def log_path(self) -> Path | None:
+        """Where the log is kept; None for nowhere."""
+        return self.home / Path(self.log_file).expanduser() if self.log_file else None
 
     @property
     def credentials(self) -> Path:

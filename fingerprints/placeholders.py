@@ -55,7 +55,7 @@ MEMBER = re.compile(
     r"|passwd|authorization|cookie|account[_-]id|user[_-]id|turn[_-]state|attestation|assertion"
     r"|code[_-]verifier|device[_-]code|encrypted[_-]content|private[_-]key|session[_-]key)"
     r"\\?[\"']?\s{0,4}[:=,]\s{0,4}b?\\?[\"']?(?:(?:bearer|basic)\s{1,4})?)"
-    r"(?P<token>[^\s\"'\\,;&{}\[\]()<>⟨⟩]{6,}(?:;\s?[^\s\"'\\,;&{}⟨⟩=]{1,64}=[^\s\"'\\,;&{}⟨⟩]+)*)",
+    r"(?P<token>[^\s\"'\\,;&{}\[\]()<>⟨⟩]{8,}(?:;\s?[^\s\"'\\,;&{}⟨⟩=]{1,64}=[^\s\"'\\,;&{}⟨⟩]+)*)",
     re.I,
 )
 """A secret after its name, in a text that quotes a header, a JSON member or a ``repr``."""
@@ -71,12 +71,14 @@ REMOTE = re.compile(
     r"|\bhttps?://[^\s\"'<>⟨⟩\\/]{1,253}/[^\s\"'<>⟨⟩\\]{1,500}?\.git\b)"
 )
 
-_AFTER = r"(?:[/\\][^\s\"'`<>|⟨⟩,;:()\[\]{}*?\\/]+)*[/\\]?"
+BELOW = r"(?:[/\\][^\s\"'`<>|⟨⟩,;:()\[\]{}*?\\/]+)*[/\\]?"
+"""What may follow a folder's path."""
+
 _BEFORE = r"(?:(?<=file://)|(?<![A-Za-z0-9_.~/⟩-]))"
 HOME = re.compile(
     _BEFORE + r"(?:(?:/private)?/(?:home|Users|root|tmp|var/folders|var/tmp|data/user|mnt/[a-z])"
     r"(?=/[^\s\"'`<>|⟨⟩,;:()\[\]{}*?\\/])"
-    r"|[A-Za-z]:(?:\\{1,2}|/)Users(?=[/\\]))" + _AFTER
+    r"|[A-Za-z]:(?:\\{1,2}|/)Users(?=[/\\]))" + BELOW
 )
 """A path below a home or a temporary folder."""
 
@@ -95,7 +97,7 @@ CWD = re.compile(
 def known_paths(folders: list[str]) -> str:
     """Source of a pattern for folders that were seen, and everything below them."""
     names = "|".join(re.escape(folder) for folder in sorted(folders, key=len, reverse=True))
-    return rf"{_BEFORE}(?:{names})(?![A-Za-z0-9_-]){_AFTER}"
+    return rf"{_BEFORE}(?:{names})(?![A-Za-z0-9_-]){BELOW}"
 
 
 SUSPECT = re.compile(

@@ -385,6 +385,11 @@ def is_secret_member(name: str) -> bool:
     return _plain(name) in _SECRET_MEMBERS
 
 
+def is_account_member(name: str) -> bool:
+    """Whether it names an account, likewise."""
+    return _plain(name) in _ACCOUNT_MEMBERS
+
+
 @lru_cache(maxsize=4096)
 def _plain(name: str) -> str:
     return name.lower().replace("-", "_")

@@ -11,6 +11,7 @@ from replay.cli import (
     accounts,
     control_commands,
     learning_commands,
+    logs,
     record,
     record_clients,
     record_files,
@@ -200,6 +201,7 @@ def version() -> None:
 
 
 learning_commands.register(app)
+logs.register(app)
 report_commands.register(app)
 session_commands.register(app)
 record_files.register(record.record_app)
