@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from addons.exchange import Exchange
+from addons.front.keys import presented_keys, principal_id
 from addons.providers.contract import HeaderList, UpstreamRequest
 from addons.providers.cursor.endpoint import BACKEND, RUN, Endpoint, Hosts
 
@@ -32,6 +33,12 @@ def is_swappable(exchange: Exchange) -> bool:
     Not where tokens are given out: the client would be handed the account's.
     """
     return not exchange.path.startswith(_EXCHANGE)
+
+
+def is_floway_s(exchange: Exchange, header: tuple[bytes, bytes]) -> bool:
+    """Whether a header shows the key that let the caller in here; Cursor must not see it."""
+    keys = (key.decode("latin-1") for key in presented_keys([header]))
+    return any(principal_id(key) == exchange.principal for key in keys)
 
 
 def request(
@@ -59,7 +66,7 @@ def request(
         target.authority,
         _headers(exchange, token, duplex=duplex),
         exchange.body,
-        lane=lane or "own",
+        lane=lane or f"own {exchange.principal}",
     )
 
 
@@ -71,6 +78,8 @@ def _headers(exchange: Exchange, token: str, *, duplex: bool) -> HeaderList:
         key = name.lower()
         if token and key == b"authorization":
             headers.append((name, b"Bearer " + token.encode()))
+        elif is_floway_s(exchange, (name, value)):
+            continue
         elif key not in gone and not key.startswith(b":"):
             headers.append((name, value))
     if not duplex and (exchange.body or exchange.method in ("POST", "PUT", "PATCH")):

@@ -184,14 +184,20 @@ class CursorProvider:
         return Generated(200, [(b"content-type", b"application/json")], once(dumps(shown)))
 
     async def _passed(self, exchange: Exchange, progress: Progress) -> Plan:
-        """An official client's call: as its own, or lent an account where the user wants that."""
+        """An official client's call: as its own, or lent an account.
+
+        That is where the user wants it, and where the client's only sign-in is a key of floway's.
+        """
         hosts = self._upstream.own_hosts
         if progress.watch is None:
             path = exchange.path.partition("?")[0]
             progress.watch = exchange.watch = RunWatch.of_path(
                 path, exchange.header("connect-content-encoding")
             )
-        if self.name not in self._settings.swap_accounts or not passing.is_swappable(exchange):
+        own = not any(passing.is_floway_s(exchange, header) for header in exchange.headers)
+        if not passing.is_swappable(exchange) or (
+            own and self.name not in self._settings.swap_accounts
+        ):
             return Forward(passing.request(exchange, hosts), "")
         account = await self._serving.lent(exchange, progress)
         if isinstance(account, ClientError):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from addons.exchange import Exchange
 from addons.front import protocols
+from addons.front.keys import principal_id
 from addons.front.routes import Route
 from addons.providers.cursor import passing
 from addons.providers.cursor.connect import END_STREAM, frame
@@ -81,6 +82,17 @@ def test_a_token_that_is_lent_stands_in_the_place_of_the_client_s() -> None:
     assert request.lane == "handle"
     assert passing.is_swappable(exchange)
     assert not passing.is_swappable(called("/auth/exchange_user_api_key"))
+
+
+def test_a_key_of_floway_s_is_not_shown_to_cursor() -> None:
+    exchange = called("/auth/x", OWN, (b"X-Api-Key", b"sesame"), (b"api-key", b"other"))
+    exchange.principal = principal_id("sesame")
+    headers = [pair[0] for pair in passing.request(exchange, HOSTS).headers]
+    assert headers == [b"Authorization", b"api-key", b"content-length"]
+    exchange.principal = principal_id("own")
+    assert OWN not in passing.request(exchange, HOSTS).headers
+    lent = passing.request(exchange, HOSTS, token="lent").headers
+    assert (b"Authorization", b"Bearer lent") in lent
 
 
 def test_two_official_clients_and_others() -> None:

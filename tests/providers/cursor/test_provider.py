@@ -15,6 +15,7 @@ from addons.errors import ClientError
 from addons.exchange import Attempt, Exchange
 from addons.front import protocols
 from addons.front.contract import Json
+from addons.front.keys import principal_id
 from addons.front.routes import Route
 from addons.providers.contract import (
     Fail,
@@ -452,6 +453,14 @@ async def test_an_account_is_lent_but_for_tokens(path: str, lent: bool) -> None:
     assert isinstance(plan, Forward)
     expected = bench.token("a") if lent else "own"
     assert dict(plan.request.headers)[b"authorization"] == f"Bearer {expected}".encode()
+
+
+async def test_who_shows_a_key_of_floway_s_only_is_lent_an_account(bench: Bench) -> None:
+    exchange = passed(bench, SIDE, authorization="Bearer floway-s")
+    exchange.principal = principal_id("floway-s")
+    plan = await bench.provider.plan(exchange)
+    assert isinstance(plan, Forward)
+    assert dict(plan.request.headers)[b"authorization"] == f"Bearer {bench.token('a')}".encode()
 
 
 @pytest.mark.parametrize("state", list(AccountState))
