@@ -432,6 +432,7 @@ class AttemptStream(IntakeStream):
             ResponseHeaders(self.stream_id, self.flow.response, end_stream=False),
             self.context.client,
         )
+        kept: list[bytes] | None = [] if self.context.options.store_streamed_bodies else None
         while not production.ended:
             self._waiting = production
             yield FlowayPullHook(production)
@@ -440,7 +441,12 @@ class AttemptStream(IntakeStream):
                 production.cancel()
                 return
             if production.ready:
-                yield SendHttp(ResponseData(self.stream_id, production.take()), self.context.client)
+                data = production.take()
+                if kept is not None:
+                    kept.append(data)
+                yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+        if kept is not None:
+            self.flow.response.data.content = b"".join(kept)
         if production.error is not None:
             yield from self._break(driver, production.error)
             return

@@ -1,7 +1,8 @@
 """The commands ``floway.…`` of mitmweb and the console. Thin: texts are made by the views.
 
-What a command says is its result, which the console and mitmweb show; what takes time is done in a
-task, and told in the event log.
+What a command says is its result, as lines: the console shows them as rows of an overlay that can
+be scrolled. mitmweb's command bar puts them all on one line, so there they are told in the event
+log as well. What takes time is done in a task, and told there alone.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from addons.accounts.errors import AccountError
 from addons.accounts.wording import duration, moment
 from addons.debug import flow_recording
 from addons.debug.command import named
-from addons.debug.description import DIFFERS
+from addons.debug.description import DIFFERS, summary_of
+from addons.debug.focus import related, the_list
 from addons.debug.views import frames
-from addons.debug.views.contentviews import parity_of, summary_of
-from addons.debug.views.explanation import explained
+from addons.debug.views.contentviews import explanation_of, parity_of
 from addons.operate.contract import Operated
 from addons.operate.desk import Desk
 from addons.operate.errors import ControlError
@@ -84,32 +85,36 @@ class Commands:
     # --- looking -----------------------------------------------------------------------------
 
     @named("floway.explain")
-    def explain(self, flow: flow.Flow) -> str:
+    def explain(self, flow: flow.Flow) -> Sequence[str]:
         """Say what floway did with a request: route, conversation, account, attempts, cache."""
         found = _http(flow)
-        return explained(summary_of(found), f"{found.request.method} {found.request.path}")
+        return _told(explanation_of(found, related(found)))
 
     @named("floway.diff", profile=types.Choice("floway.options.profiles"))
-    def diff(self, flow: flow.Flow, profile: str = "") -> str:
+    def diff(self, flow: flow.Flow, profile: str = "") -> Sequence[str]:
         """Show a request as it came beside what left, and check that against a profile; empty:
         the one with which it was made."""
-        return parity_of(_http(flow), self._profiles, profile)
+        if profile and self._profiles(profile) is None:
+            raise exceptions.CommandError(
+                f"there is no profile {profile!r}; floway.options.profiles lists them"
+            )
+        return _told(parity_of(_http(flow), self._profiles, profile))
 
     @named("floway.check")
-    def check(self, flows: Sequence[flow.Flow]) -> str:
+    def check(self, flows: Sequence[flow.Flow]) -> Sequence[str]:
         """Check what left against the profile, and mark the flows that differ."""
-        checked, differing = 0, []
+        checked: int = 0
+        differing: list[str] = []
         for each in flows:
             differences = self._differences(each)
             if differences is None:
                 continue
             checked += 1
             if differences:
-                differing.append(f"{each.id[:8]} {differences[0]}")
+                differing.append(f"@{each.id} {len(differences)}: {differences[0]}")
                 each.marked = each.marked or DIFFERS
         ctx.master.addons.trigger(UpdateHook(flows))
-        told = [f"{checked} checked, {len(differing)} differ"]
-        return "\n".join([*told, *differing])
+        return _told("\n".join([f"{checked} checked, {len(differing)} differ", *differing]))
 
     def _differences(self, each: flow.Flow) -> list[str] | None:
         if not isinstance(each, http.HTTPFlow):
@@ -126,37 +131,37 @@ class Commands:
         return [str(difference) for difference in check_request(profile, observed)]
 
     @named("floway.websocket")
-    def websocket(self, flow: flow.Flow) -> str:
+    def websocket(self, flow: flow.Flow) -> Sequence[str]:
         """Show the messages of a WebSocket, folded by response."""
         found = _http(flow)
         if found.websocket is None:
             raise exceptions.CommandError("this flow is no WebSocket")
         begin = found.request.timestamp_start
-        return frames.folded(
+        told = frames.folded(
             frames.Message(each.from_client, each.content, each.timestamp - begin, each.is_text)
             for each in found.websocket.messages
         )
+        return _told(told or "no messages")
 
     @named("floway.session")
-    def session(self, flow: flow.Flow) -> str:
+    def session(self, flow: flow.Flow) -> Sequence[str]:
         """Show the other requests of a flow's conversation."""
         own = summary_of(_http(flow)).get("conversation")
         if not own:
             raise exceptions.CommandError("this flow belongs to no conversation")
-        view = ctx.master.addons.get("view")
         flows = [
             each
-            for each in (view or [])
+            for each in (the_list() or ())
             if isinstance(each, http.HTTPFlow) and summary_of(each).get("conversation") == own
         ]
         lines = [f"{own}: {len(flows)} requests in the list"]
-        lines += [f"{_time(each)} {each.comment}" for each in flows]
-        return "\n".join(lines)
+        lines += [f"{_time(each)}  @{each.id}  {each.comment}" for each in flows]
+        return _told("\n".join(lines))
 
     # --- accounts ----------------------------------------------------------------------------
 
     @named("floway.accounts")
-    def accounts(self) -> str:
+    def accounts(self) -> Sequence[str]:
         """Show the accounts: which can serve, which cool, until when and why."""
         now, lines = self._clock(), []
         for operated in self._operated():
@@ -170,7 +175,7 @@ class Commands:
                     told = f"cools until {moment(cooldown.until)} ({left}): {cooldown.reason}"
                 pinned = " (pinned)" if pool.pinned == account.handle else ""
                 lines.append(f"{operated.provider}:{account.label}{pinned}  {told}")
-        return "\n".join(lines) or "no accounts"
+        return _told("\n".join(lines) or "no accounts")
 
     @named("floway.use", account=types.Choice("floway.options.accounts"))
     def use(self, account: str = "") -> None:
@@ -228,6 +233,13 @@ class Commands:
         except OSError as error:
             raise exceptions.CommandError(f"{file} can't be written: {error.strerror}") from error
         return f"{count} requests written to {file}"
+
+
+def _told(text: str) -> list[str]:
+    """The result of a command."""
+    if ctx.master.addons.get("webaddon") is not None:
+        logger.log(ALERT, "%s", text)
+    return text.splitlines()
 
 
 def _recording(found: http.HTTPFlow) -> Recording:

@@ -21,8 +21,12 @@ FAILOVER: Final = ":twisted_rightwards_arrows:"
 REFUSED: Final = ":no_entry:"
 DIFFERS: Final = ":warning:"
 TRUNCATED: Final = ":scissors:"
+FAILED: Final = ":red_circle:"
+REPLAYED: Final = ":repeat:"
 MARKERS: Final[Mapping[str, str]] = {
     FAILOVER: "another account took over",
+    FAILED: "an attempt that was not given to the client",
+    REPLAYED: "sent by `floway.replay`",
     REFUSED: "floway refused it, or could not rewrite it; nothing was sent",
     DIFFERS: "what left is not what the profile says (set by floway.check)",
     TRUNCATED: "the answer broke off",
@@ -55,14 +59,17 @@ def describe(flow: http.HTTPFlow, exchange: Exchange, most: int = 0) -> None:
         summary["usage"] = asdict(exchange.usage)
     if exchange.outcome is not None:
         summary["outcome"] = exchange.outcome.value
-    words = [exchange.conversation[-8:], summary.get("account", ""), summary.get("profile", "")]
+    words = [
+        exchange.conversation.rpartition(":")[2][-8:],
+        summary.get("account", ""),
+        summary.get("profile", ""),
+    ]
     if len(exchange.attempts) > 1:
         words.append(f"attempt {len(exchange.attempts)}" + (f"/{most}" if most else ""))
     words += [_cache(exchange), summary.get("error", "")]
     summary["comment"] = " · ".join(str(word) for word in words if word)
     summary["marker"] = _marker(exchange, summary)
-    before = flow.metadata.get(METADATA)
-    before = before if isinstance(before, dict) else {}
+    before = summary_of(flow)
     if not flow.comment or flow.comment == before.get("comment"):
         flow.comment = summary["comment"]
     if not flow.marked or flow.marked == before.get("marker"):
@@ -70,6 +77,31 @@ def describe(flow: http.HTTPFlow, exchange: Exchange, most: int = 0) -> None:
     flow.metadata[METADATA] = summary
     if exchange.times:
         flow.metadata[TIMES] = [[size, round(after, 4)] for size, after in exchange.times]
+
+
+def summary_of(flow: http.HTTPFlow) -> Mapping[str, Any]:
+    """What was written down of a flow, which may have been read from a file; {} for nothing."""
+    found = flow.metadata.get(METADATA)
+    return found if isinstance(found, dict) else {}
+
+
+def attempted(exchange: Exchange, continued_in: str) -> dict[str, Any]:
+    """What is written down of the exchange's last attempt, which was not given to the client.
+
+    Args:
+        continued_in: id of the flow that went on.
+    """
+    last = exchange.attempts[-1]
+    told: dict[str, Any] = _plain({"exchange": exchange.id, **_asked(exchange), **exchange.summary})
+    return {
+        **told,
+        "attempt": len(exchange.attempts),
+        "account": last.account,
+        "status": last.status,
+        "reason": last.reason,
+        "verdict": _verdict(last.verdict),
+        "continued_in": continued_in,
+    }
 
 
 def _asked(exchange: Exchange) -> dict[str, Any]:

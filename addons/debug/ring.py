@@ -92,4 +92,4 @@ def size_of(flow: http.HTTPFlow) -> int:
 
 def _is_marked(found: flow.Flow) -> bool:
     """By a person, not by floway."""
-    return bool(found.marked) and found.marked not in MARKERS and found.marked != ":red_circle:"
+    return bool(found.marked) and found.marked not in MARKERS

@@ -16,10 +16,9 @@ from mitmproxy.proxy.layers.http import (
     HttpResponseHook,
 )
 
+from addons.debug.description import FAILED, METADATA, attempted
 from addons.driver import Replan
 from addons.exchange import Exchange
-
-MARKER = ":red_circle:"
 
 
 async def show_attempt(original: http.HTTPFlow, replan: Replan, exchange: Exchange) -> None:
@@ -27,19 +26,12 @@ async def show_attempt(original: http.HTTPFlow, replan: Replan, exchange: Exchan
     attempt = exchange.attempts[-1]
     copy = original.copy()
     copy.live = False
-    copy.marked = MARKER
+    copy.marked = FAILED
     number = len(exchange.attempts)
     copy.comment = f"attempt {number} · {attempt.account} · not given to the client: " + (
         attempt.reason or replan.error
     )
-    copy.metadata["floway"] = {
-        "exchange": exchange.id,
-        "attempt": number,
-        "account": attempt.account,
-        "status": attempt.status,
-        "reason": attempt.reason,
-        "continued_in": original.id,
-    }
+    copy.metadata[METADATA] = attempted(exchange, original.id)
     if copy.response is not None:
         copy.response.raw_content = replan.body
         copy.response.timestamp_end = time.time()

@@ -74,8 +74,7 @@ def mitmproxy_arguments(chosen: Start) -> list[str]:
     arguments = ["-s", str(script()), "--listen-host", chosen.host]
     arguments += ["--listen-port", str(chosen.port)]
     if chosen.web_port is not None:
-        # A stream that is not kept can't be looked at.
-        arguments += ["--web-port", str(chosen.web_port), "--set", "store_streamed_bodies=true"]
+        arguments += ["--web-port", str(chosen.web_port)]
     for name, value in chosen.settings().items():
         arguments += ["--set", f"{OPTION_PREFIX}{name}={value}"]
     return [*arguments, *chosen.arguments]

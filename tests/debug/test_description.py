@@ -13,10 +13,12 @@ from mitmproxy.utils import emoji
 
 from addons.debug.description import (
     DIFFERS,
+    FAILED,
     FAILOVER,
     MARKERS,
     METADATA,
     REFUSED,
+    REPLAYED,
     TRUNCATED,
     describe,
 )
@@ -71,7 +73,7 @@ def test_markers() -> None:
     exchange.summary["error"] = "no_accounts"
     describe(flow, exchange)
     assert flow.marked == REFUSED
-    assert set(MARKERS) == {FAILOVER, REFUSED, DIFFERS, TRUNCATED}
+    assert set(MARKERS) == {FAILOVER, FAILED, REPLAYED, REFUSED, DIFFERS, TRUNCATED}
     assert all(marker in emoji.emoji for marker in MARKERS)
 
 

@@ -14,7 +14,8 @@ from mitmproxy.io import FlowReader
 from mitmproxy.master import Master
 from mitmproxy.test import tflow
 
-from addons.debug.witness import MARKER, show_attempt
+from addons.debug.description import FAILED
+from addons.debug.witness import show_attempt
 from addons.driver import Replan, drive, driver_of
 from addons.exchange import Attempt, Exchange
 from addons.providers.contract import Ended
@@ -65,7 +66,7 @@ async def test_a_refused_attempt(watching: Watching) -> None:
     assert copy is not flow
     assert copy.id != flow.id
     assert not copy.live
-    assert copy.marked == MARKER
+    assert copy.marked == FAILED
     assert copy.comment == "attempt 1 · first · not given to the client: limit"
     assert copy.error is None
     assert copy.response is not None
@@ -73,10 +74,14 @@ async def test_a_refused_attempt(watching: Watching) -> None:
     assert copy.response.timestamp_end
     assert copy.metadata["floway"] == {
         "exchange": exchange.id,
+        "protocol": exchange.protocol.name,
+        "provider": exchange.provider.name,
+        "model": "m",
         "attempt": 1,
         "account": "first",
         "status": 429,
         "reason": "limit",
+        "verdict": "",
         "continued_in": flow.id,
     }
     assert flow.live
@@ -110,6 +115,6 @@ async def test_it_is_in_the_view_and_in_the_recording(tmp_path: Any) -> None:
     for status, error in ((429, ""), (None, "reset")):
         await show_attempt(*attempt(status, b"", error))
     await master.done()
-    assert [flow.marked for flow in flows] == [MARKER, MARKER]
+    assert [flow.marked for flow in flows] == [FAILED, FAILED]
     saved = list(FlowReader(io.BytesIO(file.read_bytes())).stream())
     assert [flow.metadata["floway"]["status"] for flow in saved] == [429, None]

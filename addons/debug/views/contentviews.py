@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 
 from mitmproxy import contentviews, http
 from mitmproxy.addonmanager import Loader
@@ -11,8 +11,9 @@ from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
 from addons.debug import flow_recording
 from addons.debug.client_side import client_side
-from addons.debug.description import METADATA, TIMES
-from addons.debug.views import events, frames, parity
+from addons.debug.description import TIMES, summary_of
+from addons.debug.focus import looked_at, related
+from addons.debug.views import events, explanation, frames, parity
 from addons.debug.views.lens import Lens, Look
 from fingerprints.errors import ProfileError
 from fingerprints.library import load
@@ -23,9 +24,24 @@ EVENT_STREAM = "text/event-stream"
 
 
 class _View(Contentview):
-    """What all of floway's views have in common."""
+    """What all of floway's views have in common. One that is asked about a flow, if only whether it
+    fits, is asked because a person looks at that flow."""
 
     _name = ""
+
+    def prettify(self, data: bytes, metadata: Metadata) -> str:
+        _noticed(metadata)
+        return self._shown(data, metadata)
+
+    def render_priority(self, data: bytes, metadata: Metadata) -> float:
+        _noticed(metadata)
+        return self._priority(data, metadata)
+
+    @abstractmethod
+    def _shown(self, data: bytes, metadata: Metadata) -> str: ...
+
+    @abstractmethod
+    def _priority(self, data: bytes, metadata: Metadata) -> float: ...
 
     @property
     def name(self) -> str:
@@ -41,10 +57,10 @@ class EventsView(_View):
 
     _name = "floway events"
 
-    def prettify(self, data: bytes, metadata: Metadata) -> str:
+    def _shown(self, data: bytes, metadata: Metadata) -> str:
         return events.shown(data, _times(metadata))
 
-    def render_priority(self, data: bytes, metadata: Metadata) -> float:
+    def _priority(self, data: bytes, metadata: Metadata) -> float:
         found = (metadata.content_type or "").partition(";")[0].strip().lower() == EVENT_STREAM
         return 3 if data and found else -1
 
@@ -54,13 +70,13 @@ class MessageView(_View):
 
     _name = "floway message"
 
-    def prettify(self, data: bytes, metadata: Metadata) -> str:
+    def _shown(self, data: bytes, metadata: Metadata) -> str:
         message = metadata.websocket_message
         from_client = message is not None and message.from_client
         text = message is None or message.is_text
         return frames.one(frames.Message(from_client, data, text=text))
 
-    def render_priority(self, data: bytes, metadata: Metadata) -> float:
+    def _priority(self, data: bytes, metadata: Metadata) -> float:
         message = metadata.websocket_message
         return 2 if message is not None and message.is_text and data[:1] == b"{" else -1
 
@@ -77,16 +93,28 @@ class ParityView(_View):
     def __init__(self, profiles: Callable[[str], Profile | None] | None = None) -> None:
         self._profiles = profiles or shipped
 
-    def prettify(self, data: bytes, metadata: Metadata) -> str:
+    def _shown(self, data: bytes, metadata: Metadata) -> str:
         flow = metadata.flow
-        assert isinstance(flow, http.HTTPFlow)
-        return parity_of(flow, self._profiles)
+        return parity_of(flow, self._profiles) if isinstance(flow, http.HTTPFlow) else ""
 
-    def render_priority(self, data: bytes, metadata: Metadata) -> float:
+    def _priority(self, data: bytes, metadata: Metadata) -> float:
         flow = metadata.flow
         if not isinstance(flow, http.HTTPFlow) or metadata.http_message is not flow.request:
             return -1
         return 0.5 if client_side(flow) is not None else -1
+
+
+class ExplainView(_View):
+    """What ``floway.explain`` says; never chosen by itself."""
+
+    _name = "floway explain"
+
+    def _shown(self, data: bytes, metadata: Metadata) -> str:
+        flow = metadata.flow
+        return explanation_of(flow, related(flow)) if isinstance(flow, http.HTTPFlow) else ""
+
+    def _priority(self, data: bytes, metadata: Metadata) -> float:
+        return -1
 
 
 class LensView(_View):
@@ -96,10 +124,10 @@ class LensView(_View):
         self._lens = lens
         self._name = lens.name
 
-    def prettify(self, data: bytes, metadata: Metadata) -> str:
+    def _shown(self, data: bytes, metadata: Metadata) -> str:
         return self._lens.shown(_look(metadata), data)
 
-    def render_priority(self, data: bytes, metadata: Metadata) -> float:
+    def _priority(self, data: bytes, metadata: Metadata) -> float:
         return 4 if data and self._lens.fits(_look(metadata), data) else -1
 
 
@@ -111,7 +139,12 @@ class Views:
     def __init__(
         self, lenses: Sequence[Lens], profiles: Callable[[str], Profile | None] | None = None
     ) -> None:
-        self.views: list[Contentview] = [EventsView(), MessageView(), ParityView(profiles)]
+        self.views: list[Contentview] = [
+            EventsView(),
+            MessageView(),
+            ParityView(profiles),
+            ExplainView(),
+        ]
         self.views += [LensView(lens) for lens in lenses]
 
     def load(self, _loader: Loader) -> None:
@@ -141,6 +174,18 @@ def parity_of(
     return parity.shown(client, upstream, checked)
 
 
+def explanation_of(flow: http.HTTPFlow, others: Sequence[http.HTTPFlow]) -> str:
+    """What floway did with a flow.
+
+    Args:
+        others: flows of the same exchange.
+    """
+    links = [explanation.Link(each.id, each.comment) for each in others]
+    return explanation.explained(
+        summary_of(flow), f"{flow.request.method} {flow.request.path}", links
+    )
+
+
 def shipped(name: str) -> Profile | None:
     """A profile by its name or file."""
     try:
@@ -149,10 +194,9 @@ def shipped(name: str) -> Profile | None:
         return None
 
 
-def summary_of(flow: http.HTTPFlow) -> Mapping[str, Any]:
-    """What floway has written down of a flow."""
-    found = flow.metadata.get(METADATA)
-    return found if isinstance(found, dict) else {}
+def _noticed(metadata: Metadata) -> None:
+    if isinstance(metadata.flow, http.HTTPFlow):
+        looked_at(metadata.flow)
 
 
 def _look(metadata: Metadata) -> Look:

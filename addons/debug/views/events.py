@@ -16,6 +16,9 @@ from addons.front.sse import EventStream, EventTooLarge, ServerEvent
 SHOWN = 400
 """Events that are listed; of more, the first and last ones."""
 
+TOLD = 60
+"""Characters of what an event says."""
+
 type Times = Sequence[tuple[int, float]]
 """Bytes of the stream that had come, and how long after the request, in seconds; rising."""
 
@@ -129,11 +132,28 @@ def told(data: Mapping[str, Any]) -> str:
         error = response.get("error")
         words = [str(response.get("id", "")), str(response.get("status", ""))]
         return " ".join([*words, cut(json.dumps(error)) if error else ""]).strip()
-    for member in ("delta", "text", "arguments", "item", "part", "error", "message", "choices"):
+    choices = data.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        return _choice(choices[0])
+    for member in ("delta", "text", "arguments", "item", "part", "error", "message"):
         if (value := data.get(member)) not in (None, ""):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            return f"{member}: {cut(text, 80)}"
+            return f"{member}: {cut(text, TOLD)}"
     return ""
+
+
+def _choice(choice: Mapping[str, Any]) -> str:
+    """What a chunk of a chat completion brings."""
+    brought = choice.get("delta")
+    brought = dict(brought) if isinstance(brought, dict) else {}
+    if choice.get("finish_reason"):
+        brought["finish_reason"] = choice["finish_reason"]
+    words = [
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in brought.items()
+        if value not in (None, "")
+    ]
+    return cut(", ".join(words), TOLD)
 
 
 def _parsed(stream: bytes) -> tuple[list[ServerEvent], bytes]:
@@ -168,7 +188,7 @@ def _told(event: ServerEvent, data: Mapping[str, Any] | None) -> str:
     if data is not None:
         return told(data)
     raw = event.data or event.raw.strip()
-    return cut(raw.decode("utf-8", "replace"), 80)
+    return cut(raw.decode("utf-8", "replace"), TOLD)
 
 
 def _moment(times: Times, place: int) -> str:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from addons.debug.views.sections import columns, joined, section
 
 _FIRST = ("protocol", "provider", "model", "profile", "conversation", "session", "account")
-_LAST = ("outcome", "error")
+_LAST = ("attempt", "status", "verdict", "reason", "outcome", "error", "replay_of")
 
 
-def explained(summary: Mapping[str, Any], line: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Another flow of the same exchange."""
+
+    id: str
+    comment: str
+
+
+def explained(summary: Mapping[str, Any], line: str, links: Sequence[Link] = ()) -> str:
     """The text.
 
     Args:
@@ -19,20 +28,30 @@ def explained(summary: Mapping[str, Any], line: str) -> str:
         line: the request in a few words.
     """
     if not summary:
-        return section(line, ["floway had no part in this request: no route names it"])
+        return section(line, ["floway had no part in it: passed as it was, or answered at once"])
     facts = [(name, str(summary[name])) for name in (*_FIRST, *_LAST) if summary.get(name)]
-    if "continued_in" in summary:
-        facts.append(("went on as", str(summary["continued_in"])))
     return joined(
         [
             section(line, columns(facts)),
             section("Where its ids come from", _sources(summary.get("sources"))),
             section("Attempts", _attempts(summary.get("attempts"))),
+            section(*_linked(summary, links)),
             section("Tokens", _usage(summary.get("usage"))),
             section("Changed in the request", _texts(summary.get("notes"))),
             section("Left out for this account", _texts(summary.get("dropped"))),
         ]
     )
+
+
+def _linked(summary: Mapping[str, Any], links: Sequence[Link]) -> tuple[str, list[str]]:
+    """The flows of its other attempts; one that has left the list by its id alone."""
+    if "continued_in" not in summary:
+        title = "Attempts that failed, as flows of their own (commands take @ and an id)"
+        return title, columns([(f"@{link.id}", link.comment) for link in links])
+    went_on = str(summary["continued_in"])
+    comments = {link.id: link.comment for link in links}
+    title = "This attempt was not given to the client; it went on as"
+    return title, columns([(f"@{went_on}", comments.get(went_on, "(no longer in the list)"))])
 
 
 def _sources(sources: object) -> list[str]:

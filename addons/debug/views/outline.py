@@ -43,7 +43,7 @@ def _lines(value: Any, depth: int) -> Iterator[str]:
         yield f"… {len(value)} more inside"
         return
     if isinstance(value, dict):
-        pairs = [(str(name), member) for name, member in value.items()]
+        pairs = [(cut(str(name)), member) for name, member in value.items()]
     elif isinstance(value, list):
         pairs = [(f"[{index}]", item) for index, item in enumerate(value)]
     else:

@@ -15,8 +15,11 @@ from fingerprints.check import check_request
 from fingerprints.observed import Observed
 from fingerprints.profile import Profile
 
-CELL: Final = 56
-"""Characters of a value beside another one."""
+NAME: Final = 32
+"""Characters of a member's name; of a longer one, the end."""
+
+VALUE: Final = 42
+"""Characters of a value beside its name: a line fits beside mitmweb's list of flows."""
 
 SECRET: Final = ("authorization", "api-key", "cookie", "account-id", "token")
 """Ends of the names of headers that say who pays."""
@@ -47,18 +50,17 @@ class Side:
 
 
 def shown(client: Side, upstream: Side, checked: str) -> str:
-    """Both sides, member by member, and the check.
+    """The check, and both sides, member by member: where they differ, the client's above.
 
     Args:
         checked: of :func:`check`.
     """
-    line = columns([("", "client", "upstream"), _row("", client.line, upstream.line)])
     return joined(
         [
-            section("Request", line),
-            section("Headers (= same  ~ changed  + added  - left out)", _headers(client, upstream)),
-            section("Body", _body(client, upstream)),
+            section("Request", [f"client    {client.line}", f"upstream  {upstream.line}"]),
             checked,
+            section("Headers: = same  ~ changed  + added  - left out", _headers(client, upstream)),
+            section("Body", _body(client, upstream)),
         ]
     )
 
@@ -79,7 +81,10 @@ def check(profile: Profile | None, name: str, upstream: Observed) -> str:
 
 
 def _headers(client: Side, upstream: Side) -> list[str]:
-    return columns(list(_compared(_by_name(client.headers), _by_name(upstream.headers))))
+    mine, theirs = _by_name(client.headers), _by_name(upstream.headers)
+    if "host" not in theirs:
+        mine.pop("host", None)  # in HTTP/2 it is no header; the line of the request has it
+    return columns(list(_compared(mine, theirs)))
 
 
 def _by_name(headers: Headers) -> dict[str, str]:
@@ -123,18 +128,19 @@ def _members(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _compared(
-    client: Mapping[str, str], upstream: Mapping[str, str]
-) -> Iterator[tuple[str, str, str]]:
+def _compared(client: Mapping[str, str], upstream: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The upstream's members in their order, then what was left out."""
     for name, value in upstream.items():
         before = client.get(name)
-        mark = "+" if before is None else "=" if before == value else "~"
-        yield _row(f"{mark} {name}", "" if before is None else before, value)
+        if before is None or before == value:
+            yield _row("+" if before is None else "=", name, f"  {cut(value, VALUE)}")
+        else:
+            yield _row("~", name, f"  {cut(before, VALUE)}")
+            yield "", f"→ {cut(value, VALUE)}"
     for name, value in client.items():
         if name not in upstream:
-            yield _row(f"- {name}", value, "")
+            yield _row("-", name, f"  {cut(value, VALUE)}")
 
 
-def _row(name: str, client: str, upstream: str) -> tuple[str, str, str]:
-    return name, cut(client, CELL), cut(upstream, CELL)
+def _row(mark: str, name: str, value: str) -> tuple[str, str]:
+    return f"{mark} {name if len(name) <= NAME else f'…{name[1 - NAME :]}'}", value

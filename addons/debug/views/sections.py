@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDTH = 110
 """Characters of a value in a column."""
 
 
+PANEL = 84
+"""Characters that mitmweb shows of a line beside its list of flows; it does not break lines."""
+
+
 def section(title: str, lines: Iterable[str]) -> str:
-    """A title and its indented lines; "" without any."""
+    """A title and its indented lines; "" without any. (mitmweb leaves out empty lines, so that they
+    alone would not tell where a section begins.)"""
     body = [f"  {line}".rstrip() for line in lines]
-    return "\n".join([title, *body, ""]) if body else ""
+    return "\n".join([f"── {title}", *body, ""]) if body else ""
 
 
 def joined(sections: Iterable[str]) -> str:
@@ -28,6 +34,17 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
         for row in rows
     ]
+
+
+def wrapped(label: str, words: Iterable[str], width: int = PANEL) -> list[str]:
+    """Words with commas between them, on as many lines as they need, behind a label."""
+    lines = textwrap.wrap(
+        ", ".join(words),
+        max(width - len(label), 20),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [f"{label if not place else ' ' * len(label)}{line}" for place, line in enumerate(lines)]
 
 
 def cut(text: str, width: int = WIDTH) -> str:

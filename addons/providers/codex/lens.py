@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from addons.debug.views.lens import Look
 from addons.debug.views.outline import leaf, outline
-from addons.debug.views.sections import columns, cut, joined, section, size
+from addons.debug.views.sections import columns, cut, joined, section, size, wrapped
 from addons.providers.codex.surfaces import METADATA
 
 _PATHS: Final = ("/responses", "/responses/compact")
@@ -70,27 +70,35 @@ def _identity(look: Look, body: Mapping[str, Any], metadata: Mapping[str, Any]) 
         places.setdefault(value, []).append(place)
     sources = look.summary.get("sources")
     sources = sources if isinstance(sources, Mapping) else {}
-    rows = [("id", "came from", "stands in")]
+    lines = []
     for value, where in places.items():
         known = {str(sources[name]) for name in _fields(where) if name in sources}
-        rows.append((cut(value, 60), ", ".join(sorted(known)), ", ".join(where)))
-    return columns(rows) if len(rows) > 1 else []
+        lines.append(cut(value, 60))
+        lines += wrapped("  from  ", sorted(known))
+        lines += wrapped("  in    ", where)
+    return lines
 
 
 def _ids(
     look: Look, body: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     for name, value in look.headers:
-        if any(part in name.lower() for part in _IDS):
+        if _is_id(name.lower(), value):
             yield name.lower(), value
     client = body.get("client_metadata")
     for prefix, members in (("body.", client if isinstance(client, dict) else {}), ("", metadata)):
         for name, value in members.items():
-            if isinstance(value, str) and value and any(part in name for part in _IDS):
+            if isinstance(value, str) and _is_id(name, value):
                 yield f"{prefix or 'metadata.'}{name}", value
     for name in ("prompt_cache_key", "previous_response_id"):
         if isinstance(body.get(name), str):
             yield name, body[name]
+
+
+def _is_id(name: str, value: str) -> bool:
+    """Not the metadata itself, which is opened below, and no word in it (thread_source: user)."""
+    digits = any(letter.isdigit() for letter in value)
+    return digits and value[:1] != "{" and any(part in name for part in _IDS)
 
 
 def _fields(places: list[str]) -> set[str]:

@@ -24,7 +24,7 @@ CONNECTION = [
 
 def test_one_message() -> None:
     text = one(CONNECTION[3])
-    assert text.startswith("← response.output_text.delta, ")
+    assert text.startswith("── ← response.output_text.delta, ")
     assert 'delta: "Hello"' in text
     assert one(Message(True, b"no json")) == "no json"
 

@@ -30,13 +30,20 @@ def line(text: str, start: str) -> str:
     return next(each for each in text.splitlines() if each.strip().startswith(start))
 
 
+def pair(text: str, start: str) -> list[str]:
+    """A changed member: the client's value, and below it the upstream's."""
+    lines = text.splitlines()
+    place = next(n for n, each in enumerate(lines) if each.strip().startswith(start))
+    return f"{lines[place]} {lines[place + 1]}".split()
+
+
 def test_member_by_member() -> None:
     text = shown(CLIENT, UPSTREAM, "")
-    assert line(text, "~ accept").split() == ["~", "accept", "*/*", "text/event-stream"]
+    assert pair(text, "~ accept") == ["~", "accept", "*/*", "→", "text/event-stream"]
     assert line(text, "+ originator").split() == ["+", "originator", "o"]
     assert line(text, "- x-own").split() == ["-", "x-own", "1"]
-    assert line(text, "= model").split() == ["=", "model", '"m"', '"m"']
-    assert line(text, "~ input").split()[:2] == ["~", "input"]
+    assert line(text, "= model").split() == ["=", "model", '"m"']
+    assert pair(text, "~ input") == ["~", "input", "[1]", "[1]", "→", "[2]", "[1,", "2]"]
     assert line(text, "+ meta.id.a").split() == ["+", "meta.id.a", '"b"']
     assert line(text, "- user").split() == ["-", "user", '"me"']
 

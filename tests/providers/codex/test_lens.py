@@ -42,10 +42,21 @@ def test_it_fits_model_requests_only() -> None:
 
 
 def test_each_id_with_its_places_and_its_source() -> None:
-    (line,) = [each for each in shown().splitlines() if each.strip().startswith(SESSION)]
-    assert "derived from the content" in line
-    for place in ("session-id", "body.session_id", "metadata.session_id", "prompt_cache_key"):
-        assert place in line
+    lines = [each.strip() for each in shown().splitlines()]
+    place = lines.index(SESSION)
+    assert lines[place + 1] == "from  derived from the content"
+    assert lines[place + 2] == (
+        "in    session-id, body.session_id, metadata.session_id, prompt_cache_key"
+    )
+
+
+def test_what_is_no_id_is_not_called_one() -> None:
+    odd = json.dumps({"thread_source": "user", "turn_id": "t-1"})
+    text = shown({**BODY, "client_metadata": {"x-codex-turn-metadata": odd}})
+    identity = text.partition("── Turn metadata")[0]
+    assert "t-1" in identity
+    assert "user" not in identity
+    assert "{" not in identity
 
 
 def test_what_makes_it_large_comes_first() -> None:

@@ -35,7 +35,7 @@ def answer(text: str) -> bytes:
 def test_named_fields_and_blobs() -> None:
     payload = request().SerializeToString() + b"\x9a\x06\x03abc"
     text = ConnectLens().shown(CLIENT, frame(payload))
-    assert text.startswith("#1 run_request, ")
+    assert text.startswith("── #1 run_request, ")
     assert 'conversation_id: "agent-1"' in text
     assert 'text: "Hello"' in text
     assert "blob 0101" in text
