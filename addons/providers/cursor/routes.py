@@ -7,12 +7,12 @@ from typing import Final
 
 from addons.front.routes import Route
 from addons.providers.cursor.endpoint import RUN
+from addons.providers.cursor.models import PREFIX
 
-PREFIX: Final = "cursor/"
-"""Before the names of its models, so that they are told from other providers'."""
+BACKEND: Final = "api2.cursor.sh"
+"""Where official clients sign in (cursor-protocol.md §1.1)."""
 
-HOSTS: Final = (
-    "api2.cursor.sh",
+AGENTS: Final = (
     "agent.api5.cursor.sh",
     "agentn.api5.cursor.sh",
     "agent.global.api5.cursor.sh",
@@ -20,15 +20,16 @@ HOSTS: Final = (
     "agent.us.api5.cursor.sh",
     "agentn.us.api5.cursor.sh",
 )
-"""Where official clients go (cursor-protocol.md §1.1); decrypted in forward-proxy mode. Other
-regions are a matter of the setting ``forward_hosts``."""
+"""Where their runs go (ibid.); decrypted in forward-proxy mode. Hosts of other regions are a matter
+of the setting ``forward_hosts``."""
 
 _SUFFIX: Final = ".cursor.sh"
 
 
 def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
     """The route table's lines, most used first."""
-    hosts = [*HOSTS, *(h for h in forward_hosts if h.endswith(_SUFFIX) and h not in HOSTS)]
+    more = [host for host in forward_hosts if host.endswith(_SUFFIX)]
+    hosts = dict.fromkeys((None, BACKEND, *AGENTS, *more))
     return [
         Route(None, "POST", "/v1/responses", "model", "responses", provider, RUN,
               f"Models named {PREFIX}…"),
@@ -41,18 +42,22 @@ def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
         Route(None, "GET", "/v1/models", "models", "responses", provider, "",
               "Models of the accounts"),
         Route(None, "GET", "/v1/models/*", "models", "responses", provider, "", "One model"),
-        *(route for host in (None, *hosts) for route in _official(host, provider)),
+        *(route for host in hosts for route in _official(host, provider)),
     ]  # fmt: skip
 
 
 def _official(host: str | None, provider: str) -> list[Route]:
-    return [
+    found = [
         Route(host, "POST", RUN, "duplex", "responses", provider, "",
               "The official clients' runs", native=True),
         Route(host, "POST", "/agent.v1.*", "passthrough", "responses", provider, "",
               "Runs without HTTP/2, models, titles", native=True),
         Route(host, "POST", "/aiserver.v1.*", "passthrough", "responses", provider, "",
               "Models, usage, settings, messages of a run", native=True),
-        Route(host, "*", "/auth/*", "passthrough", "responses", provider, "",
-              "Signing in", native=True),
     ]  # fmt: skip
+    if host not in AGENTS:
+        note = "Signing in"
+        found.append(
+            Route(host, "*", "/auth/*", "passthrough", "responses", provider, "", note, native=True)
+        )
+    return found
