@@ -79,6 +79,7 @@ class Progress:
         settled: attempts whose verdict has had its effect.
         resumed: a run that waits was looked for.
         lent: the token that an official client's call went out with.
+        lent_at: unix seconds of that.
         watch: of an official client's run.
         ended: how the run's turn ended, if it ended well.
         refused: how it failed.
@@ -95,6 +96,7 @@ class Progress:
     settled: int = 0
     resumed: bool = False
     lent: str = field(default="", repr=False)
+    lent_at: float = 0.0
     watch: RunWatch | None = None
     ended: TurnEnded | None = None
     refused: Refused | None = None
@@ -105,9 +107,9 @@ class Progress:
         """The access token of the last attempt."""
         return self.begun.token if self.begun is not None else self.lent
 
-    def lend(self, account: Account, token: str) -> None:
+    def lend(self, account: Account, token: str, now: float) -> None:
         """An official client's call is made with an account."""
-        self.account, self.lent = account, token
+        self.account, self.lent, self.lent_at = account, token, now
         self.asked[account.handle] = self.asked.get(account.handle, 0) + 1
 
     def begin(self, account: Account, begun: Begun) -> None:

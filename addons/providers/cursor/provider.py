@@ -203,7 +203,7 @@ class CursorProvider:
         if isinstance(account, ClientError):
             return Refuse(account)
         token = credential_of(account).access_token
-        progress.lend(account, token)
+        progress.lend(account, token, self._clock())
         if exchange.route.host is None:
             hosts = await self._upstream.hosts(account)
         request = passing.request(exchange, hosts, token=token, lane=account.handle)
@@ -268,7 +268,7 @@ class CursorProvider:
         await self._serving.settle(exchange, progress)
         self._limits.used(progress.account)
         if progress.begun is None:
-            self._judge_passed(progress, progress.account)
+            self._judge_passed(exchange, progress, progress.account, outcome)
             return
         if exchange.usage is not None:
             told = metering.facts(exchange, progress, exchange.usage)
@@ -283,12 +283,20 @@ class CursorProvider:
                 started=progress.begun.started,
             )
 
-    def _judge_passed(self, progress: Progress, account: Account) -> None:
-        """A run that passed with a lent account may have told of its limits."""
-        watch = progress.watch
-        if watch is None or watch.error is None:
+    def _judge_passed(
+        self, exchange: Exchange, progress: Progress, account: Account, outcome: Outcome
+    ) -> None:
+        """A call that passed with a lent account may have told of its limits; else it stays."""
+        error = progress.watch.error if progress.watch is not None else None
+        if error is None:
+            if outcome is Outcome.COMPLETED:
+                self._serving.pool.succeeded(
+                    exchange.conversation, account, LENT, self._clock(), started=progress.lent_at
+                )
             return
-        verdict = self._runs.judging.refused(progress, None, watch.error, watch.produced).verdict
+        assert progress.watch is not None
+        watch = progress.watch
+        verdict = self._runs.judging.refused(progress, None, error, watch.produced).verdict
         if isinstance(verdict, NextAccount):
             # A run is lent an account before its model is known: the limit of one model counts
             # for all that are lent.

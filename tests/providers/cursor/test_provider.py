@@ -463,6 +463,17 @@ async def test_who_shows_a_key_of_floway_s_only_is_lent_an_account(bench: Bench)
     assert dict(plan.request.headers)[b"authorization"] == f"Bearer {bench.token('a')}".encode()
 
 
+async def test_a_client_keeps_the_account_that_was_lent() -> None:
+    bench = Bench(swap_accounts=["cursor"])
+    for _ in range(3):
+        exchange = passed(bench, SIDE, authorization="Bearer own")
+        plan = await bench.provider.plan(exchange)
+        assert isinstance(plan, Forward)
+        assert plan.account == "a", "its state belongs to the account"
+        await bench.provider.after(exchange, Outcome.COMPLETED)
+        bench.now += 3600
+
+
 @pytest.mark.parametrize("state", list(AccountState))
 async def test_only_good_accounts_are_lent(state: AccountState) -> None:
     bench = Bench(accounts="a", swap_accounts=["cursor"])

@@ -33,7 +33,7 @@ class Case:
         found = await self.serving.account(self.exchange, self.progress)
         if isinstance(found, ClientError):
             return found.code
-        self.progress.lend(found, self.bench.token(found.label))
+        self.progress.lend(found, self.bench.token(found.label), self.bench.now)
         return found.label
 
     def refused(self, verdict: Any) -> None:
