@@ -77,7 +77,7 @@ def _serve(client: httpx.Client, url: str, accounts: Any, keys: dict[str, str]) 
 
     def served_by(text: str = "[[recall colour]]", model: str = "cursor/composer-2") -> str:
         before = runs()
-        history.append({"role": "user", "content": text})
+        history.append(user(text))
         answer = client.post("/v1/responses", json={"model": model, "input": history})
         assert answer.status_code == 200, answer.text
         history.extend(answer.json()["output"])
@@ -90,6 +90,10 @@ def _serve(client: httpx.Client, url: str, accounts: Any, keys: dict[str, str]) 
     listed = [entry["id"] for entry in client.get("/v1/models").json()["data"]]
     assert listed
     assert all(name.startswith("cursor/") for name in listed)
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 99, "messages": [user("[[text Here.]]")]}
+    answer = client.post("/v1/messages", json=body)
+    assert answer.status_code == 200, "Claude Code's own names mean the default model"
+    assert answer.json()["content"][0]["text"]
     accounts("add", "cursor", "--label", "home", "--api-key", told=keys["lea"])
     accounts("use", "home")  # beats the conversation's own account
     until(lambda: served_by() == "lea", NOTICED, "the account that was chosen")
@@ -100,3 +104,7 @@ def _serve(client: httpx.Client, url: str, accounts: Any, keys: dict[str, str]) 
     accounts("remove", "work")
     until(lambda: served_by() == "lea", NOTICED, "the account that is left")
     assert "home" in accounts("list")
+
+
+def user(text: str) -> Json:
+    return {"role": "user", "content": text}
