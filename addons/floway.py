@@ -17,6 +17,7 @@ from addons.debug.capture_sides import SideCapture
 from addons.debug.client_side import ClientSide
 from addons.debug.commands import Commands
 from addons.debug.ring import Ring
+from addons.debug.timeline import Timeline
 from addons.debug.views.contentviews import Views, shipped
 from addons.debug.witness import show_attempt
 from addons.errors import FlowayError
@@ -141,15 +142,18 @@ gateway = Gateway(show_attempt)
 capture = SideCapture(lambda: configuration.settings)
 observer = Observer(Metrics())
 logbook = Logbook(lambda: configuration.settings)
+timeline = Timeline(lambda: configuration.settings, lambda: logbook.mask.redactor())
 control = Control(lambda: configuration.settings, AUTHORITIES, observer)
 
 addons = [
     configuration,
     control,
     capture.before,
+    timeline.before,
     ClientSide(lambda: int(configuration.settings.client_keep_bytes)),
     gateway,
     capture,
+    timeline,
     Measuring(observer),
     logbook,
     Views([RequestLens(), ConnectLens()], profile_named),

@@ -17,6 +17,7 @@ from replay.cli import (
     record_files,
     report_commands,
     session_commands,
+    timeline,
 )
 
 EXIT_CODES: Final = "Exit codes: 0 done, 1 could not be done, 2 a wrong option or setting."
@@ -202,6 +203,7 @@ def version() -> None:
 
 learning_commands.register(app)
 logs.register(app)
+timeline.register(app)
 report_commands.register(app)
 session_commands.register(app)
 record_files.register(record.record_app)

@@ -140,6 +140,7 @@ class Sockets:
         caller = Caller(account, installation, self._planner.originator(exchange))
         frame = self._planner.frame(shaped, self._memory.with_state(identity, account), caller)
         progress.identity, progress.model = identity, str(create.body["model"])
+        exchange.summary["model"] = progress.model
         progress.shaped, progress.prefix = shaped, prefix_key(create.body)
         progress.body, progress.turns = create.body, turns
         progress.begin(now)
