@@ -23,6 +23,7 @@ from addons.delivery import REQUEST_ID, Delivery, seen
 from addons.driver import Replan, Step
 from addons.errors import ClientError
 from addons.exchange import Attempt, Exchange
+from addons.front.patience import is_told
 from addons.held_body import HeldBody
 from addons.messages import MessageWindow
 from addons.native import native_request
@@ -315,8 +316,18 @@ class ExchangeDriver:
 
     def respond(self, error: ClientError, more: HeaderList | None = None) -> None:
         """Answer with an error in the client's own protocol."""
-        headers, body = self.exchange.protocol.error(error)
-        pairs = [(key.encode(), value.encode()) for key, value in headers.items()]
+        exchange = self.exchange
+        headers, body = exchange.protocol.error(error)
+        told = is_told(
+            error.retry_after or 0.0,
+            exchange.header("user-agent") or "",
+            upgrade=exchange.websocket,
+        )
+        pairs = [
+            (key.encode(), value.encode())
+            for key, value in headers.items()
+            if told or key != "retry-after"
+        ]
         response = http.Response.make(error.status, body, http.Headers([*pairs, *(more or ())]))
         self.flow.response = response
         self.exchange.summary["error"] = error.code

@@ -12,6 +12,7 @@ from mitmproxy import http
 from mitmproxy.io import FlowReader, FlowWriter
 
 from addons.attempts import ExchangeDriver
+from addons.errors import ClientError
 from addons.exchange import Exchange
 from addons.providers.contract import Refuse
 from tests.fakes import FakeProvider, Mishap, answer_events, generated, wire
@@ -73,6 +74,17 @@ async def test_a_refusal_is_an_end(proxy: Proxy) -> None:
     told = await ask(proxy, body=said())
     assert (told.status, told.header("retry-after")) == (429, "60")
     await one_end(proxy, "failed")
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "header"), [("OpenAI/Python", "3600"), ("opencode/1", None)]
+)
+async def test_a_long_wait_is_told_to_those_who_do_not_sleep_through_it(
+    proxy: Proxy, user_agent: str, header: str | None
+) -> None:
+    proxy.provider.plans = [Refuse(ClientError(429, "usage_limit_reached", "m", retry_after=3600))]
+    told = await ask(proxy, body=said(), user_agent=user_agent)
+    assert (told.status, told.header("retry-after")) == (429, header)
 
 
 @pytest.mark.parametrize("kind", ["h1", "h2"])

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from addons.errors import ClientError
 from addons.front.contract import Json
+from addons.front.patience import LONGEST
 
 # OpenAI says invalid_request_error for every 4xx that is the caller's to mend (a wrong key comes as
 # 401 invalid_request_error, code invalid_api_key) and server_error for its own failures.
@@ -22,10 +23,6 @@ _TYPES = {
     "not_found_error": "invalid_request_error",
     "api_error": "server_error",
 }
-
-_LONGEST_WAIT = 60.0
-"""Seconds. The OpenAI and Anthropic SDKs ignore a longer retry-after and try again at once,
-twice."""
 
 # What trying again can't mend, whatever the status.
 _PERMANENT = frozenset({"insufficient_quota", "usage_not_included", "unsupported_value"})
@@ -70,17 +67,16 @@ def render(error: ClientError) -> tuple[dict[str, str], bytes]:
 def retry_headers(error: ClientError) -> dict[str, str]:
     """What tells a client whether and when to try again.
 
-    ``retry-after`` is in whole seconds, rounded up. A long wait is in the message only: clients
-    sleep through it without a word (seen with a coding client whose upgrade was refused).
-    ``x-should-retry: false`` stops the SDKs, which would otherwise try 408, 409, 429 and 5xx
-    again, where that can't help: permanent errors, and waits longer than they are ready to wait.
+    ``retry-after`` is in whole seconds, rounded up; some clients must not be given a long one, see
+    :mod:`addons.front.patience`. ``x-should-retry: false`` stops the SDKs, which would otherwise
+    try 408, 409, 429 and 5xx again, where that can't help: permanent errors, and waits longer than
+    they are ready to wait (they ignore a ``retry-after`` of more than a minute).
     """
     headers: dict[str, str] = {}
     wait = error.retry_after
-    long = wait is not None and wait > _LONGEST_WAIT
-    if wait is not None and not long:
+    if wait is not None:
         headers["retry-after"] = str(max(0, math.ceil(wait)))
-    if error.code in _PERMANENT or long:
+    if error.code in _PERMANENT or (wait is not None and wait > LONGEST):
         headers["x-should-retry"] = "false"
     return headers
 

@@ -50,7 +50,7 @@ def test_types(error: ClientError, kind: str) -> None:
     [
         (None, {}),
         (2.1, {"retry-after": "3"}),
-        (3600.0, {"x-should-retry": "false"}),
+        (3600.0, {"retry-after": "3600", "x-should-retry": "false"}),
     ],
 )
 def test_when_to_try_again(wait: float | None, expected: dict[str, str]) -> None:
