@@ -167,9 +167,9 @@ class Cooldowns:
             self._put(cooldown)
 
     def forget(self, handle: str, model: str | None, at: float) -> None:
-        """Another process has ended, at ``at``, what was set until then."""
+        """Another process has ended, at ``at``, what was set before."""
         known = self._entries.get(handle, {}).get(model)
-        if known is not None and known.since <= at:
+        if known is not None and known.since < at:
             self._drop(handle, model)
 
     def _known(self, handle: str, model: str | None, now: float) -> Cooldown | None:

@@ -25,7 +25,7 @@ class Entry:
     """One record.
 
     Attributes:
-        ended: unix seconds at which what was set until then was ended; 0: never.
+        ended: unix seconds at which what was set before was ended; 0: never.
         cooldown: the one that counts; None: none does.
     """
 
@@ -42,7 +42,7 @@ class Entry:
         given = [
             each
             for each in (self.cooldown, other.cooldown)
-            if each is not None and each.since > ended
+            if each is not None and each.since >= ended
         ]
         return Entry(ended, max(given, key=lambda c: (c.until, c.since, c.level), default=None))
 

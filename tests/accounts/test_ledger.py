@@ -112,6 +112,7 @@ async def test_processes_learn_from_each_other() -> None:
         assert await other.ledger.look()
         assert other.until() == NOW + 60
         assert not await other.ledger.look()
+        clock.now += 1
         other.pool.cooldowns.clear(other.a.handle, all_models=True)
         await other.ledger.flush()
         await one.ledger.look()
