@@ -141,7 +141,7 @@ def test_both_attempts_are_on_record(tmp_path: Path) -> None:
         assert f"account {failed}: usage_limit_reached" in floway.log()
     with recording.open("rb") as file:
         flows = [flow for flow in FlowReader(file).stream() if isinstance(flow, http.HTTPFlow)]
-    (attempt,) = [flow for flow in flows if flow.marked]
+    (attempt,) = [flow for flow in flows if flow.marked == ":red_circle:"]
     assert attempt.response is not None
     assert attempt.response.status_code == 429
     assert b"usage_limit_reached" in (attempt.response.content or b"")
