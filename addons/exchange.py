@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.front.aliases import DEFAULT, alias_of
 from addons.front.bodies import decode, parse_object
@@ -101,6 +102,9 @@ class Exchange:
         candidates: all providers, where the model decides which one serves; else empty.
         given: how a produced answer has ended, as far as it has.
         watch: sees the bytes of an answer, and of a duplex request, that pass untouched.
+        only_account: label of the one account that may serve it; "" for any. Nothing is learned of
+            where its conversation belongs, then.
+        profile: name of the profile in whose form it is to leave; "" for the usual one.
     """
 
     id: str
@@ -129,6 +133,8 @@ class Exchange:
     candidates: Sequence[Candidate] = ()
     given: Outcome | None = None
     watch: Watch | None = None
+    only_account: str = ""
+    profile: str = ""
 
     @property
     def websocket(self) -> bool:
@@ -138,6 +144,18 @@ class Exchange:
     def streaming(self) -> bool:
         """Whether the client is given the answer as a stream of events."""
         return self.turn is None or self.turn.stream
+
+    @property
+    def binding(self) -> str:
+        """The conversation that stays with the account that has served it; "" for none."""
+        return "" if self.only_account else self.conversation
+
+    def barred(self, accounts: Iterable[Account], tried: Collection[str]) -> Collection[str]:
+        """Handles that are not to be asked: those tried, and all but the one that is wanted."""
+        if not self.only_account:
+            return tried
+        others = (each.handle for each in accounts if each.label != self.only_account)
+        return {*tried, *others}
 
     def header(self, name: str) -> str | None:
         """First value of a client header, by lower-case name."""

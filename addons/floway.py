@@ -16,13 +16,14 @@ from addons.control import Control
 from addons.debug.capture_sides import SideCapture
 from addons.debug.client_side import ClientSide
 from addons.debug.commands import Commands
+from addons.debug.replaying import Replays
 from addons.debug.ring import Ring
 from addons.debug.timeline import Timeline
 from addons.debug.views.contentviews import Views, shipped
 from addons.debug.witness import show_attempt
 from addons.errors import FlowayError
 from addons.gateway import Gateway
-from addons.launch import Launch, Upstreams
+from addons.launch import Launch, Upstreams, own_address
 from addons.logbook import Logbook
 from addons.measuring import Measuring
 from addons.operate.metrics import Metrics
@@ -143,10 +144,12 @@ capture = SideCapture(lambda: configuration.settings)
 observer = Observer(Metrics())
 logbook = Logbook(lambda: configuration.settings)
 timeline = Timeline(lambda: configuration.settings, lambda: logbook.mask.redactor())
+replays = Replays(own_address)
 control = Control(lambda: configuration.settings, AUTHORITIES, observer)
 
 addons = [
     configuration,
+    replays,
     control,
     capture.before,
     timeline.before,
@@ -157,7 +160,7 @@ addons = [
     Measuring(observer),
     logbook,
     Views([RequestLens(), ConnectLens()], profile_named),
-    Commands(profile_named, lambda: control.desk, lambda: control.operated, time.time),
+    Commands(profile_named, lambda: control.desk, lambda: control.operated, time.time, replays),
     Ring(lambda: int(configuration.settings.list_keep_bytes)),
     Launch(
         configuration,

@@ -37,6 +37,7 @@ from addons.answers import (
 )
 from addons.attempts import ExchangeDriver, Witness
 from addons.debug.description import describe
+from addons.debug.replaying import asked_of, told
 from addons.destinations import is_own, is_this_machine, named_host
 from addons.driver import Origin, Replan, drive, driver_of, release
 from addons.errors import ClientError
@@ -178,6 +179,7 @@ class Gateway:
         if not route.provider:
             refuse(flow, health(service.providers))
             return None
+        asked = asked_of(flow)
         exchange = Exchange(
             id=secrets.token_hex(4),
             route=route,
@@ -188,6 +190,9 @@ class Gateway:
             path=request.path,
             headers=headers,
             candidates=service.candidates.get(route, ()),
+            only_account=asked.account,
+            profile=asked.profile,
+            summary=told(asked),
         )
         driver = ExchangeDriver(flow, exchange, service.settings, self._witness)
         drive(flow, driver)

@@ -160,14 +160,14 @@ class Launch:
             ctx.master.shutdown()
             return
         self._gateway.service = Service.of(settings, self._providers, LOCAL_ROUTES, self._ports)
-        if address := _own_address():
+        if address := own_address():
             self._announce(settings, f"http://{address}", self._sandbox)
 
     async def _open_control(self, settings: Settings) -> None:
         if self._control is None:
             return
         assert self._store is not None
-        address, routes = _own_address(), [*SHOWN_ROUTES]
+        address, routes = own_address(), [*SHOWN_ROUTES]
         routes += [route for provider in self._providers for route in provider.routes()]
         await self._control.open(
             Opened(
@@ -231,7 +231,7 @@ def _listening_ports() -> frozenset[int]:
     return frozenset(ports)
 
 
-def _own_address() -> str:
+def own_address() -> str:
     """Where a client on this machine reaches floway; "" when it does not listen."""
     server = ctx.master.addons.get("proxyserver")
     assert isinstance(server, Proxyserver)

@@ -48,7 +48,7 @@ def test_importing_it_changes_nothing_in_mitmproxy() -> None:
     import addons.floway
 
     assert [addon.name for addon in addons.floway.addons] == [
-        *("floway-configuration", "floway_control", "floway-capture-before"),
+        *("floway-configuration", "floway-replays", "floway_control", "floway-capture-before"),
         *("floway-timeline-before", "floway-client-side", "floway_gateway", "floway-capture"),
         *("floway-timeline", "floway_measuring", "floway_logbook"),
         *("floway-views", "floway-commands", "floway-ring", "floway-launch"),

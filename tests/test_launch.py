@@ -400,7 +400,7 @@ async def test_the_address_that_is_announced(
 ) -> None:
     server = master.addons.get("proxyserver")
     monkeypatch.setattr(server, "listen_addrs", lambda: addresses)
-    assert launches._own_address() == expected
+    assert launches.own_address() == expected
 
 
 async def test_without_a_listener_nothing_is_announced(

@@ -49,6 +49,26 @@ class ClientSide:
         }
 
 
+def kept_whole(flow: http.HTTPFlow) -> Side:
+    """The client's request, to be sent again.
+
+    Raises:
+        ValueError: it was not kept, or not as a whole; names the remedy.
+    """
+    kept, side = flow.metadata.get(CLIENT), client_side(flow)
+    if side is None or not isinstance(kept, dict):
+        raise ValueError(
+            "the client's own request was not kept: floway had no part in this flow, or the "
+            "setting client_keep_bytes is 0"
+        )
+    if kept.get("left_out"):
+        raise ValueError(
+            f"the client's body was {kept['left_out']} bytes larger than what is kept; raise the "
+            "setting client_keep_bytes, and ask again"
+        )
+    return side
+
+
 def client_side(flow: http.HTTPFlow) -> Side | None:
     """What was kept; None where nothing was, or it can't be read."""
     kept = flow.metadata.get(CLIENT)

@@ -12,7 +12,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+import httpx
 from mitmproxy import ctx, exceptions, flow, http, types
 from mitmproxy.hooks import UpdateHook
 from mitmproxy.log import ALERT
@@ -23,6 +25,7 @@ from addons.debug import flow_recording
 from addons.debug.command import named
 from addons.debug.description import DIFFERS, summary_of
 from addons.debug.focus import related, the_list
+from addons.debug.replaying import Replays
 from addons.debug.views import frames
 from addons.debug.views.contentviews import explanation_of, parity_of
 from addons.operate.contract import Operated
@@ -37,6 +40,9 @@ from fingerprints.trace import Origin
 
 logger = logging.getLogger(__name__)
 
+ANY: Final = "any"
+"""In the place of an account's name: none in particular. (mitmproxy has no empty choice.)"""
+
 type Profiles = Callable[[str], Profile | None]
 
 
@@ -46,6 +52,7 @@ class Commands:
         profiles: a profile by its name or file.
         desk: steers accounts; None before floway is ready.
         operated: the providers of this process.
+        replays: sends requests again.
         clock: unix seconds.
     """
 
@@ -57,11 +64,13 @@ class Commands:
         desk: Callable[[], Desk | None],
         operated: Callable[[], Sequence[Operated]],
         clock: Callable[[], float],
+        replays: Replays,
     ) -> None:
         self._profiles = profiles
         self._desk = desk
         self._operated = operated
         self._clock = clock
+        self._replays = replays
         self._tasks: set[asyncio.Task[None]] = set()
 
     def done(self) -> None:
@@ -72,10 +81,9 @@ class Commands:
 
     @named("floway.options.accounts")
     def account_names(self) -> Sequence[str]:
-        """Names of the accounts, for completion."""
-        return [
-            account.label for operated in self._operated() for account in operated.pool.accounts
-        ]
+        """Names of the accounts, and `any`, for completion."""
+        names = [each.label for operated in self._operated() for each in operated.pool.accounts]
+        return [ANY, *names]
 
     @named("floway.options.profiles")
     def profile_names(self) -> Sequence[str]:
@@ -158,6 +166,39 @@ class Commands:
         lines += [f"{_time(each)}  @{each.id}  {each.comment}" for each in flows]
         return _told("\n".join(lines))
 
+    @named(
+        "floway.replay",
+        account=types.Choice("floway.options.accounts"),
+        profile=types.Choice("floway.options.profiles"),
+    )
+    def replay(self, flow: flow.Flow, account: str = ANY, profile: str = "") -> Sequence[str]:
+        """Send the client's request again, through all of floway; perhaps with one account only,
+        or in the form of another profile."""
+        found, account = _http(flow), _one(account)
+        provider = summary_of(found).get("provider")
+        names = [
+            each.label
+            for operated in self._operated()
+            if operated.provider == provider
+            for each in operated.pool.accounts
+        ]
+        if account and account not in names:
+            raise exceptions.CommandError(
+                f"{provider} has no account {account!r}; it has {', '.join(names) or 'none'}"
+            )
+        if profile and not {"profile", "model"} <= summary_of(found).keys():
+            raise exceptions.CommandError(
+                "only model requests whose provider goes by profiles can be sent in another form; "
+                "leave the profile out"
+            )
+        try:
+            request = self._replays.prepare(found, account, profile)
+        except ValueError as error:
+            raise exceptions.CommandError(str(error)) from error
+        line = f"{request.method} {request.url.path}"
+        self._start(self._replays.send(request), lambda status: f"{line} again: HTTP {status}")
+        return _told(f"{line} is sent again; its flow's comment begins with `replay`")
+
     # --- accounts ----------------------------------------------------------------------------
 
     @named("floway.accounts")
@@ -178,19 +219,18 @@ class Commands:
         return _told("\n".join(lines) or "no accounts")
 
     @named("floway.use", account=types.Choice("floway.options.accounts"))
-    def use(self, account: str = "") -> None:
-        """Send every conversation to one account, while it can serve; empty: as before."""
-        desk = self._ready()
-        self._start(
-            desk.pin(account) if account else desk.unpin(),
-            f"every conversation goes to {account}" if account else "accounts are chosen again",
-        )
+    def use(self, account: str = ANY) -> None:
+        """Send every conversation to one account, while it can serve; any: as before."""
+        desk, account = self._ready(), _one(account)
+        told = f"every conversation goes to {account}" if account else "accounts are chosen again"
+        self._start(desk.pin(account) if account else desk.unpin(), lambda _: told)
 
     @named("floway.cooldown.clear", account=types.Choice("floway.options.accounts"))
-    def clear(self, account: str = "") -> None:
-        """Ask an account again at once; empty: all of them."""
+    def clear(self, account: str = ANY) -> None:
+        """Ask an account again at once; any: all of them."""
+        account = _one(account)
         told = f"{account or 'every account'} is asked again"
-        self._start(self._ready().clear_cooldowns(account), told)
+        self._start(self._ready().clear_cooldowns(account), lambda _: told)
 
     def _ready(self) -> Desk:
         desk = self._desk()
@@ -198,14 +238,14 @@ class Commands:
             raise exceptions.CommandError("floway is not ready yet")
         return desk
 
-    def _start(self, work: Awaitable[object], told: str) -> None:
+    def _start[T](self, work: Awaitable[T], told: Callable[[T], str]) -> None:
         async def run() -> None:
             try:
-                await work
-            except (ControlError, AccountError) as error:
+                result = await work
+            except (ControlError, AccountError, httpx.HTTPError) as error:
                 logger.warning("floway: %s", error)
             else:
-                logger.log(ALERT, "floway: %s", told)
+                logger.log(ALERT, "floway: %s", told(result))
 
         task = asyncio.ensure_future(run())
         self._tasks.add(task)
@@ -233,6 +273,11 @@ class Commands:
         except OSError as error:
             raise exceptions.CommandError(f"{file} can't be written: {error.strerror}") from error
         return f"{count} requests written to {file}"
+
+
+def _one(account: str) -> str:
+    """The account that is named; "" for none in particular."""
+    return "" if account == ANY else account
 
 
 def _told(text: str) -> list[str]:

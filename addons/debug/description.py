@@ -60,6 +60,7 @@ def describe(flow: http.HTTPFlow, exchange: Exchange, most: int = 0) -> None:
     if exchange.outcome is not None:
         summary["outcome"] = exchange.outcome.value
     words = [
+        "replay" if "replay_of" in summary else "",
         exchange.conversation.rpartition(":")[2][-8:],
         summary.get("account", ""),
         summary.get("profile", ""),
@@ -124,7 +125,9 @@ def _marker(exchange: Exchange, summary: Mapping[str, Any]) -> str:
         return TRUNCATED
     if summary.get("error") in _NOT_SENT or (summary.get("error") and not exchange.attempts):
         return REFUSED
-    return FAILOVER if len({each.account for each in exchange.attempts}) > 1 else ""
+    if len({each.account for each in exchange.attempts}) > 1:
+        return FAILOVER
+    return REPLAYED if "replay_of" in summary else ""
 
 
 def _cache(exchange: Exchange) -> str:

@@ -199,7 +199,8 @@ class Memory:
         """The pool's choice, with a sign-in that is good as far as is known."""
         while True:
             now = self._clock()
-            chosen = self.pool.choose(exchange.conversation, progress.model, now, progress.tried)
+            barred = exchange.barred(self.pool.accounts, progress.tried)
+            chosen = self.pool.choose(exchange.binding, progress.model, now, barred)
             if not isinstance(chosen, Account):
                 return chosen
             if self.keeper is not None and not await self.keeper.ready(chosen):

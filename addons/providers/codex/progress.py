@@ -8,7 +8,7 @@ from typing import Any
 from addons.accounts.model import Account
 from addons.providers.codex import verdicts
 from addons.providers.codex.identity import Identity
-from addons.providers.codex.planning import Shaped
+from addons.providers.codex.planning import Planner, Shaped
 from addons.sessions.responses import Pending
 
 
@@ -35,6 +35,7 @@ class Progress:
         answered: id of the completed response.
         output_items: finished items of the response that is under way.
         dropped: what the attempt's account could not be sent, in words.
+        planner: the one that has made the attempt's request; None: the usual one.
     """
 
     identity: Identity
@@ -60,6 +61,7 @@ class Progress:
     answered: str = ""
     output_items: list[Any] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    planner: Planner | None = None
 
     def begin(self, now: float) -> None:
         """Another attempt, or another message: nothing is known of its answer."""

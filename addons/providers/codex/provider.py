@@ -23,16 +23,15 @@ from addons.providers.codex.catalogue import Catalogue
 from addons.providers.codex.classification import client_error, transport
 from addons.providers.codex.continuation import PREVIOUS, Continuation, limits_of
 from addons.providers.codex.endpoints import sign_in_of
-from addons.providers.codex.environment import detect
 from addons.providers.codex.ids import Mint
 from addons.providers.codex.listing import listed
 from addons.providers.codex.memory import Memory
 from addons.providers.codex.models import Model
 from addons.providers.codex.observation import ITEM_DONE, observe
+from addons.providers.codex.planners import Planners
 from addons.providers.codex.planning import Caller, Planner
 from addons.providers.codex.progress import Progress
 from addons.providers.codex.refusals import from_answer
-from addons.providers.codex.rehearsal import rehearse
 from addons.providers.codex.resolution import resolve
 from addons.providers.codex.roster import credential_of
 from addons.providers.codex.routes import ACCOUNTS_CHECK, routes
@@ -103,16 +102,11 @@ class CodexProvider:
             lineages=self._memory.lineages,
             pool=self._memory.pool,
         )
-        machine = detect(
-            os_words=settings.client_os,
-            arch=settings.client_arch,
-            terminal_word=settings.client_terminal,
-        )
-        self._planner = Planner(upstream, settings.profile, machine)
+        self._planners = Planners(settings, upstream, accounts)
+        self._planner = self._planners.usual
         self._catalogue = Catalogue(
             clock=clock, ca_file=ca_file, http2=self._planner.asks_for_models_over_http2
         )
-        rehearse(self._planner, accounts)
         self._sockets = Sockets(
             self._planner,
             self._memory,
@@ -208,10 +202,11 @@ class CodexProvider:
             case "model":
                 assert exchange.turn is not None
                 assert progress.body is not None
+                planner = progress.planner = await self._planners.of(exchange)
                 models = await self._models(account)
                 body = readable_body(progress.body, account.handle, self._memory.seals)
                 progress.dropped = left_out(progress.body, body)
-                progress.shaped = shaped = self._planner.shape(
+                progress.shaped = shaped = planner.shape(
                     body,
                     progress.identity,
                     account,
@@ -223,7 +218,7 @@ class CodexProvider:
                 identity = self._memory.with_state(progress.identity, account)
                 if progress.identity.turn_state and not identity.turn_state:
                     progress.dropped.append("turn state")
-                request = self._planner.turn(shaped, identity, self._caller(exchange, account))
+                request = planner.turn(shaped, identity, self._caller(exchange, account, planner))
                 self._memory.remember(progress.identity, now, progress.model, exchange.principal)
             case "model_socket":
                 progress.handshake = progress.identity
@@ -251,9 +246,11 @@ class CodexProvider:
             return ()
         return await self._catalogue.refreshed(lambda: self._planner.models(account))
 
-    def _caller(self, exchange: Exchange, account: Account) -> Caller:
+    def _caller(
+        self, exchange: Exchange, account: Account, planner: Planner | None = None
+    ) -> Caller:
         installation = self._memory.installation(account)
-        return Caller(account, installation, self._planner.originator(exchange))
+        return Caller(account, installation, (planner or self._planner).originator(exchange))
 
     async def _progress(self, exchange: Exchange, now: float) -> Progress:
         """
@@ -291,7 +288,7 @@ class CodexProvider:
 
     def _summary(self, progress: Progress) -> dict[str, Any]:
         return {
-            "profile": self._planner.profile.name,
+            "profile": (progress.planner or self._planner).profile.name,
             "session": progress.identity.session_id,
             "sources": dict(progress.identity.sources),
             **({"model": progress.model} if progress.model else {}),
@@ -388,7 +385,7 @@ class CodexProvider:
         await self._memory.settle(exchange, progress, self._clock())
         if outcome is Outcome.COMPLETED and not exchange.websocket:
             self._memory.pool.succeeded(
-                exchange.conversation,
+                exchange.binding,
                 progress.account,
                 progress.model,
                 self._clock(),

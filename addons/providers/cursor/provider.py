@@ -276,7 +276,7 @@ class CursorProvider:
                 self._journal.report(told)
         if outcome is Outcome.COMPLETED:
             self._serving.pool.succeeded(
-                exchange.conversation,
+                exchange.binding,
                 progress.account,
                 progress.model,
                 self._clock(),

@@ -92,9 +92,8 @@ class Serving:
         if same is not None:
             return same
         while True:
-            chosen = self.pool.choose(
-                exchange.conversation, progress.model, self._clock(), progress.tried
-            )
+            barred = exchange.barred(self.pool.accounts, progress.tried)
+            chosen = self.pool.choose(exchange.binding, progress.model, self._clock(), barred)
             if isinstance(chosen, Account):
                 if await self.usable(chosen):
                     return chosen
@@ -117,7 +116,8 @@ class Serving:
             return same
         exchange.conversation = f"{exchange.principal}:lent"
         while True:
-            chosen = self.pool.choose(exchange.conversation, LENT, self._clock(), progress.tried)
+            barred = exchange.barred(self.pool.accounts, progress.tried)
+            chosen = self.pool.choose(exchange.binding, LENT, self._clock(), barred)
             if not isinstance(chosen, Account):
                 return chosen.client_error(LENT, self._clock())
             if await self.usable(chosen):
