@@ -3,8 +3,9 @@
 Where things are, in the order in which a request meets them:
 
 - ``provider.py``, ``routes.py``: the facade, and what it serves; ``runs.py``, ``serving.py``,
-  ``progress.py``: the attempts of one request; ``passing.py``, ``watching.py``, ``observe.py``:
-  official clients, passed on and looked at.
+  ``judging.py``, ``progress.py``: the attempts of one request; ``passing.py``, ``watching.py``,
+  ``observe.py``: official clients, passed on and looked at; ``limits.py``, ``metering.py``: what
+  was used.
 - ``reading.py``, ``history.py``, ``conversation.py``, ``images.py``: what the client said, and in
   which conversation; ``continued.py``, ``demands.py``: what its protocol asks for besides.
 - ``checkpoints.py``, ``checkpoint_records.py``, ``coverage.py``, ``state.py``: the state that a run
