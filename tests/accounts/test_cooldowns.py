@@ -114,3 +114,56 @@ def test_stored_ones_come_back() -> None:
     cooldowns = Cooldowns(jitter=lambda: 0.0)
     cooldowns.restore(Cooldown("h", None, NOW + 10, NOW, "x", level=3))
     assert cooldowns.back_off("h", None, 1.0, "x", now=NOW + 11).level == 4
+
+
+def test_what_comes_from_elsewhere_never_shortens() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.set("h", None, NOW + 100, "weekly", now=NOW)
+    cooldowns.restore(Cooldown("h", None, NOW + 50, NOW + 1, "busy"))
+    assert [each.until for each in cooldowns] == [NOW + 100]
+    cooldowns.restore(Cooldown("h", None, NOW + 200, NOW + 1, "busy"))
+    assert [each.until for each in cooldowns] == [NOW + 200]
+
+
+def test_only_what_was_set_before_is_forgotten() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.set("h", None, NOW + 100, "weekly", now=NOW)
+    cooldowns.forget("h", None, NOW)
+    cooldowns.forget("h", "m", NOW + 1)
+    assert len(list(cooldowns)) == 1
+    cooldowns.forget("h", None, NOW + 1)
+    assert list(cooldowns) == []
+
+
+def test_every_change_is_told_but_those_from_elsewhere() -> None:
+    cooldowns = Cooldowns(jitter=lambda: 0.0)
+    told: list[tuple[str | None, float | None]] = []
+    cooldowns.changed = lambda _, model, found: told.append((model, found and found.until))
+    cooldowns.set("h", None, NOW + 5, "limit", now=NOW)
+    cooldowns.set("h", None, NOW + 1, "shorter", now=NOW)
+    cooldowns.back_off("h", "m", 1.0, "busy", now=NOW)
+    cooldowns.restore(Cooldown("h", "n", NOW + 9, NOW, "elsewhere"))
+    cooldowns.forget("h", "n", NOW + 1)
+    cooldowns.succeeded("h", "m", NOW + 6, NOW + 7)
+    assert told == [(None, NOW + 5), ("m", NOW + 1), (None, None), ("m", None)]
+    cooldowns.clear("h", "gone")
+    assert told[-1] == ("gone", None)
+
+
+def test_a_clock_that_was_put_back_prolongs_nothing() -> None:
+    cooldowns = Cooldowns(jitter=lambda: 0.0)
+    ahead = NOW + 86_400 * 365
+    cooldowns.set("h", None, ahead + 60, "limit", now=ahead)
+    cooldowns.back_off("h", "m", 4.0, "busy", now=ahead)
+    found = cooldowns.of("h", "m", NOW)
+    assert found is not None
+    assert (found.since, found.until) == (NOW, NOW + 60)
+    assert cooldowns.of("h", "m", NOW + 60) is None
+    assert cooldowns.of("h", "m", NOW + 60 - 1e-3) is not None
+
+
+def test_a_level_is_forgotten_with_time() -> None:
+    cooldowns = Cooldowns(jitter=lambda: 0.0)
+    cooldowns.back_off("h", None, 10.0, "x", now=NOW)
+    assert cooldowns.back_off("h", None, 10.0, "x", now=NOW + 3600).level == 2
+    assert cooldowns.back_off("h", None, 10.0, "x", now=NOW + 3 * 3600).level == 1
