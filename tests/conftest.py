@@ -4,6 +4,7 @@ changes; elsewhere they go on looking."""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
 settings.register_profile("untimed", deadline=None)
 settings.register_profile("repeatable", settings.get_profile("untimed"), derandomize=True)
 settings.load_profile("repeatable" if os.environ.get("CI") else "untimed")
+
+
+CLIENTS = Path(__file__).with_name("clients")
+"""Tests with real clients; all have the mark."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without them, the clients' SDKs need not be imported in each worker."""
+    left_out = collection_path == CLIENTS and "not clients" in config.option.markexpr
+    return True if left_out else None
+
+
+def pytest_collection_finish() -> None:
+    """What collecting made is there to the end. The garbage collector leaves it alone from here on:
+    going through it takes some 0.3 s, in each full collection and each test that asks for one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

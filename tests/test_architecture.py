@@ -282,6 +282,13 @@ def test_modules_have_a_name_of_their_own() -> None:
     assert not [name for name in tracked() if vague & set(Path(name).with_suffix("").parts)]
 
 
+def test_tests_of_real_clients_have_the_mark() -> None:
+    """Else they would never run: tests/conftest.py leaves the folder out where the mark is not."""
+    files = [ROOT / name for name in tracked() if name.startswith("tests/clients/test_")]
+    assert files
+    assert [f.name for f in files if "pytestmark = pytest.mark.clients" not in f.read_text()] == []
+
+
 def test_files_are_short() -> None:
     lengths = {name: len((ROOT / name).read_text().splitlines()) for name in tracked()}
     limit = {name: LINES_OF_TESTS if name.startswith("tests/") else LINES for name in lengths}
