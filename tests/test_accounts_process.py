@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.floway_process import MITMDUMP, READY, ROOT, clean_environment, stop_group, until
 from tests.providers.codex import sign_ins
+
+pytestmark = pytest.mark.slow
 
 NOTICED = 2.0
 """Seconds within which a change must have reached a running floway."""

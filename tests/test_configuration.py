@@ -225,6 +225,7 @@ async def mitmdump(script: Path, *arguments: str) -> tuple[int, str]:
     return process.returncode, output.decode()
 
 
+@pytest.mark.slow
 async def test_inside_mitmdump(home: Path) -> None:
     """Plain mitmdump listens on every interface, and binds before it loads the script."""
     script = home / "script.py"

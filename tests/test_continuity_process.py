@@ -14,6 +14,8 @@ from websockets.sync.client import ClientConnection, connect
 from tests.clients.evidence import RESPONSES, header, model_requests
 from tests.floway_process import Floway, running_floway
 
+pytestmark = pytest.mark.slow
+
 type Json = dict[str, Any]
 
 SECONDS = 30.0

@@ -20,6 +20,7 @@ from tests.floway_process import MITMDUMP, ROOT, clean_environment
 SCRIPT = ROOT / "addons" / "floway.py"
 
 
+@pytest.mark.slow
 def test_who_has_accounts_pays_for_no_sandbox(tmp_path: Path) -> None:
     code = """
 import json, sys
@@ -129,6 +130,7 @@ async def test_a_sandbox_whose_port_is_taken(tmp_path: Path, taken: int) -> None
         await start_sandbox(Settings(home=tmp_path, sandbox_port=taken))
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_start_says_why_in_one_line_and_ends(tmp_path: Path) -> None:
     command = [str(MITMDUMP), "-p", "0", "-s", str(SCRIPT), "--set", "listen_host=127.0.0.1"]
     command += ["--set", f"confdir={tmp_path / 'mitmproxy'}"]

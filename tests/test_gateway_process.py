@@ -222,6 +222,7 @@ def post_head(length: int | str, *, key: str = KEYS[0]) -> bytes:
     ).encode()
 
 
+@pytest.mark.slow
 def test_a_body_over_the_limit_is_refused(guarded: Floway) -> None:
     announced = talk(guarded.port, post_head(LIMIT + 1))
     assert announced.startswith(b"HTTP/1.1 413 ")
@@ -237,6 +238,7 @@ def test_a_body_over_the_limit_is_refused(guarded: Floway) -> None:
     assert str(LIMIT) in error_of(answer, 413)["message"]
 
 
+@pytest.mark.slow
 def test_a_body_at_the_limit_is_served(guarded: Floway) -> None:
     body = json.dumps(HELLO).encode().ljust(LIMIT)
     headers = {"authorization": f"Bearer {KEYS[0]}", "content-type": "application/json"}
@@ -307,6 +309,7 @@ def test_many_clients_that_leave_at_any_time(floway: Floway, http: httpx.Client)
 # --- keys ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers",
     [
@@ -330,6 +333,7 @@ def test_a_wrong_key(guarded: Floway, headers: dict[str, str], path: str) -> Non
     assert sent(guarded) == []
 
 
+@pytest.mark.slow
 def test_a_key_never_goes_upstream(guarded: Floway) -> None:
     guarded.sandbox.forget()
     for headers in (
@@ -488,6 +492,7 @@ def _first(port: int, data: bytes) -> bytes:
 # --- the judge of all tests with a process -------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_traceback_in_the_log_fails_the_test(tmp_path: Path) -> None:
     script = tmp_path / "broken.py"
     script.write_text("def request(flow):\n    raise RuntimeError('broken on purpose')\n")
@@ -498,6 +503,7 @@ def test_a_traceback_in_the_log_fails_the_test(tmp_path: Path) -> None:
         httpx.get(f"{floway.url}/healthz", trust_env=False)
 
 
+@pytest.mark.slow
 def test_a_floway_that_does_not_start_says_why(tmp_path: Path) -> None:
     with (
         pytest.raises(ProcessError, match=r"hold_seconds.*never"),

@@ -17,6 +17,8 @@ import zstandard
 from tests.clients.evidence import RESPONSES, ModelRequest, cached_tokens, model_requests
 from tests.floway_process import Floway, running_floway
 
+pytestmark = pytest.mark.slow
+
 type Json = dict[str, Any]
 
 TURNS = 20

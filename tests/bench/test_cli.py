@@ -42,6 +42,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep)
 
 
+@pytest.mark.slow
 def test_one_case_from_end_to_end(tmp_path: Path):
     """The upstream alone and bare mitmdump, as real processes."""
     results, table = tmp_path / "results.json", tmp_path / "table.md"

@@ -35,6 +35,7 @@ def test_the_busy_function_is_found(make: type[Profiler], tmp_path: Path):
     assert busy.calls == (1 if make is CallCounter else None)
 
 
+@pytest.mark.slow
 def test_mitmdump_runs_under_it(tmp_path: Path):
     """The wrapper passes its arguments on; ``--version`` ends at once."""
     command = [sys.executable, "-m", "replay.bench.profiler", "sample", str(tmp_path / "p.json")]

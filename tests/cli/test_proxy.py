@@ -186,6 +186,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_without_an_account_the_sandbox_is_served(running: Running) -> None:
     (line,) = [line for line in running.lines if "/_sandbox/" in line]
     control = line.split()[-1]
@@ -193,6 +194,7 @@ def test_without_an_account_the_sandbox_is_served(running: Running) -> None:
         assert "faults" in answer.read().decode()
 
 
+@pytest.mark.slow
 def test_the_printed_curl_line_streams_an_answer(running: Running) -> None:
     (line,) = [line.strip() for line in running.lines if line.strip().startswith("curl ")]
     done = subprocess.run(
@@ -205,6 +207,7 @@ def test_the_printed_curl_line_streams_an_answer(running: Running) -> None:
     assert types[-1] == "response.completed"
 
 
+@pytest.mark.slow
 def test_a_second_floway_on_the_port_is_told_about_the_first(running: Running) -> None:
     port = running.address.rpartition(":")[2]
     done = subprocess.run(
@@ -219,6 +222,7 @@ def test_a_second_floway_on_the_port_is_told_about_the_first(running: Running) -
     assert f"port {port} of 127.0.0.1 is taken by another floway" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_ends_quietly(running: Running) -> None:
     running.process.send_signal(signal.SIGTERM)
     rest, _ = running.process.communicate(timeout=30)

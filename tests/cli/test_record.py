@@ -47,6 +47,7 @@ def test_wrong_usage(floway, places: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "npm is not installed" in err
 
 
+@pytest.mark.slow
 def test_a_recording(floway, places: Path) -> None:
     arguments = ["--version", "9.9.9", "--scenario", "turn", "--scenario", "fork", "--runs", "1"]
     code, out, err = floway("record", "codex", *arguments, "--jobs", "3", "--out", "here")

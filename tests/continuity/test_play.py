@@ -35,6 +35,7 @@ def test_every_client_is_played_with_one_and_with_several_accounts() -> None:
     }
 
 
+@pytest.mark.slow
 async def test_the_scripted_yardstick_and_a_socket(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +68,7 @@ async def test_a_restart_in_the_middle(cache: Path, client: str) -> None:
     assert result.measured.requests == 5
 
 
+@pytest.mark.slow
 async def test_a_floway_that_does_not_start(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "_MITMDUMP", "raise SystemExit('no mitmproxy today')")
     result = await Stage(cache, TURNS).play(Case("websocket", 1))
@@ -74,6 +76,7 @@ async def test_a_floway_that_does_not_start(cache: Path, monkeypatch: pytest.Mon
     assert "no mitmproxy today" in result.output
 
 
+@pytest.mark.slow
 async def test_a_client_that_gets_no_answer(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: object) -> None:
         raise PlayFailed("turn 0: nobody there")

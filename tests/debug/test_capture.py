@@ -24,6 +24,8 @@ from fingerprints.trace import Trace
 from replay.interchange.files import Labels, load
 from tests.floway_process import MITMDUMP, NEVER, ROOT, clean_environment, stop_group, until
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 20.0
 META = {"client": "probe", "release": "1.0", "scenario": "turn", "conditions": {"surface": "sdk"}}
 FILE = Path("probe", "1.0", "turn-sdk-http-1.trace.json")

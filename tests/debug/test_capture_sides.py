@@ -17,6 +17,8 @@ from fingerprints import leaks, trace_file
 from fingerprints.trace import Exchange, Trace
 from tests.floway_process import Floway, running_floway, until
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 20.0
 RESPONSES = "/backend-api/codex/responses"
 STALL = {"kind": "stall", "at": "before_headers", "seconds": 60}

@@ -47,6 +47,7 @@ async def test_what_is_sent_to_it_is_kept_as_it_was_sent(tmp_path: Path) -> None
     assert exchange.answer.status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["https://example.com/telemetry", "http://example.com/update"])
 async def test_other_hosts_are_out_of_reach_and_not_kept(tmp_path: Path, url: str) -> None:
     async with GatewaySession(tmp_path, head()) as session:
@@ -59,6 +60,7 @@ async def test_other_hosts_are_out_of_reach_and_not_kept(tmp_path: Path, url: st
     assert [exchange.path for exchange in session.trace.exchanges] == ["/v1/models"]
 
 
+@pytest.mark.slow
 async def test_nothing_stays(tmp_path: Path) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     session = GatewaySession(tmp_path, head())
@@ -76,6 +78,7 @@ async def _fail_inside(session: GatewaySession) -> None:
         raise KeyError
 
 
+@pytest.mark.slow
 async def test_a_client_that_sends_nothing_leaves_an_empty_trace(tmp_path: Path) -> None:
     async with GatewaySession(tmp_path, head()) as session:
         pass

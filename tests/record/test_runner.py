@@ -32,6 +32,7 @@ def test_the_first_run_over_websocket_is_begun_first() -> None:
     assert plan((), 2) == []
 
 
+@pytest.mark.slow
 async def test_a_client_is_recorded(
     fake_client: Callable[[str], Installed], tmp_path: Path
 ) -> None:

@@ -154,12 +154,14 @@ async def test_a_client_is_recorded(tmp_path: Path) -> None:
     assert found.exchanges[0].answer.body is None, "slim"
 
 
+@pytest.mark.slow
 async def test_a_second_try_may_do(tmp_path: Path) -> None:
     fake = FakeRelease(failing=1)
     [outcome] = await runner(fake, tmp_path, []).record(plan([TURN], 1), jobs=1)
     assert (outcome.status, fake.starts) == ("recorded", 2)
 
 
+@pytest.mark.slow
 async def test_a_failure_is_told_with_its_output(tmp_path: Path) -> None:
     fake = FakeRelease(failing=TRIES)
     [outcome] = await runner(fake, tmp_path, []).record(plan([TURN], 1), jobs=1)
@@ -175,6 +177,7 @@ async def test_what_a_release_lacks_is_tried_once(tmp_path: Path) -> None:
     assert fake.starts == 1
 
 
+@pytest.mark.slow
 async def test_a_recording_that_shows_something_else_is_none(tmp_path: Path) -> None:
     fake = FakeRelease(path="/v1/messages/count_tokens")
     [outcome] = await runner(fake, tmp_path, []).record(plan([TURN], 1), jobs=1)

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from addons.sessions.records import Conversation
 from replay.cli.sessions import _read
 from tests.clients.evidence import RESPONSES, cached_tokens, model_requests
 from tests.floway_process import Floway, running_floway, until
+
+pytestmark = pytest.mark.slow
 
 type Json = dict[str, Any]
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from addons.accounts.credentials.document import Document
 from addons.accounts.credentials.vault import Vault
 from addons.providers.codex.authority import CodexAuthority
@@ -43,6 +45,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 async def test_one_refresh_and_none_lost(tmp_path: Path) -> None:
     server = await sign_ins.sandbox(tmp_path / "sandbox")
     account = server.accounts[0]
