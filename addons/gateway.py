@@ -36,7 +36,7 @@ from addons.answers import (
     unrouted,
 )
 from addons.attempts import ExchangeDriver, Witness
-from addons.debug.description import describe
+from addons.debug.description import describe, trimmed
 from addons.debug.replaying import asked_of, told
 from addons.destinations import is_own, is_this_machine, named_host
 from addons.driver import Origin, Replan, drive, driver_of, release
@@ -326,7 +326,7 @@ class Gateway:
         told = messages.rewrite(flow.websocket.messages[-1], driver.exchange)
         if told is not None:
             ctx.master.commands.call("inject.websocket", flow, True, told, True)
-        driver.window.trim(flow.websocket.messages)
+        trimmed(flow, driver.window.trim(flow.websocket.messages))
 
     async def websocket_end(self, flow: http.HTTPFlow) -> None:
         driver = _driver(flow)

@@ -67,8 +67,8 @@ class MessageWindow:
         self._sizes: deque[int] = deque()
         self._total = 0
 
-    def trim(self, messages: list[WebSocketMessage]) -> None:
-        """Drop the oldest messages; to be called after each new one."""
+    def trim(self, messages: list[WebSocketMessage]) -> int:
+        """Drop the oldest messages, and say how many; to be called after each new one."""
         if len(self._sizes) != len(messages) - 1:
             self._recount(messages[:-1])
         self._add(len(messages[-1].content))
@@ -77,6 +77,7 @@ class MessageWindow:
             self._total -= self._sizes.popleft()
             surplus += 1
         del messages[:surplus]
+        return surplus
 
     def _recount(self, messages: Sequence[WebSocketMessage]) -> None:
         """Someone else has taken messages away."""

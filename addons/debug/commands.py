@@ -23,7 +23,7 @@ from addons.accounts.errors import AccountError
 from addons.accounts.wording import duration, moment
 from addons.debug import flow_recording
 from addons.debug.command import named
-from addons.debug.description import DIFFERS, summary_of
+from addons.debug.description import DIFFERS, TRIMMED, summary_of
 from addons.debug.focus import related, the_list
 from addons.debug.replaying import Replays
 from addons.debug.views import frames
@@ -149,6 +149,12 @@ class Commands:
             frames.Message(each.from_client, each.content, each.timestamp - begin, each.is_text)
             for each in found.websocket.messages
         )
+        gone = found.metadata.get(TRIMMED)
+        if gone:
+            note = (
+                f"{gone} earlier messages are no longer kept; see the setting websocket_keep_bytes"
+            )
+            told = f"{note}\n{told}"
         return _told(told or "no messages")
 
     @named("floway.session")
@@ -254,7 +260,7 @@ class Commands:
     # --- files -------------------------------------------------------------------------------
 
     @named("floway.export.trace")
-    def export_trace(self, flows: Sequence[flow.Flow], path: types.Path) -> str:
+    def export_trace(self, flows: Sequence[flow.Flow], path: types.Path) -> Sequence[str]:
         """Write flows as a trace without secrets, for `floway check` and `floway diff`."""
         capture = Capture(
             client="floway",
@@ -272,7 +278,7 @@ class Commands:
             file.write_text(trace_file.render(capture.trace()), encoding="utf-8")
         except OSError as error:
             raise exceptions.CommandError(f"{file} can't be written: {error.strerror}") from error
-        return f"{count} requests written to {file}"
+        return _told(f"requests written to {file}: {count}")
 
 
 def _one(account: str) -> str:

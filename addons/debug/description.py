@@ -17,6 +17,9 @@ METADATA = "floway"
 TIMES = "floway_times"
 """Key of ``flow.metadata``: of a stream, bytes so far and seconds since the request."""
 
+TRIMMED = "floway_trimmed"
+"""Key of ``flow.metadata``: how many messages of a WebSocket are no longer in the flow."""
+
 FAILOVER: Final = ":twisted_rightwards_arrows:"
 REFUSED: Final = ":no_entry:"
 DIFFERS: Final = ":warning:"
@@ -78,6 +81,12 @@ def describe(flow: http.HTTPFlow, exchange: Exchange, most: int = 0) -> None:
     flow.metadata[METADATA] = summary
     if exchange.times:
         flow.metadata[TIMES] = [[size, round(after, 4)] for size, after in exchange.times]
+
+
+def trimmed(flow: http.HTTPFlow, count: int) -> None:
+    """So many of the oldest messages were taken out of a flow."""
+    if count:
+        flow.metadata[TRIMMED] = flow.metadata.get(TRIMMED, 0) + count
 
 
 def summary_of(flow: http.HTTPFlow) -> Mapping[str, Any]:

@@ -166,6 +166,25 @@ async def test_what_fails_unseen_is_another_account_s_turn(bench: Bench, stream:
     assert bench.asked[-1] == "b", "a cools"
 
 
+async def test_one_account_alone_and_nothing_is_learned(bench: Bench) -> None:
+    exchange = bench.exchange(user("Hi"))
+    exchange.only_account = "b"
+    assert "Hello" in await bench.answered(exchange, *ANSWER)
+    assert bench.asked == ["b"]
+    again = bench.exchange(user("Hi"))
+    await bench.answered(again, *ANSWER)
+    assert again.conversation == exchange.conversation
+    assert bench.asked == ["b", "a"], "the conversation was not bound to it"
+    refused = bench.exchange(user("Hi"))
+    refused.only_account = "b"
+    planning = bench.planning(refused)
+    (await bench.upstream.channel(3)).end(LIMIT)
+    plan = await planning
+    assert isinstance(plan, Tried)
+    counted(refused, plan)
+    assert isinstance(await bench.provider.plan(refused), Refuse), "no other one is asked"
+
+
 async def test_no_connection(bench: Bench) -> None:
     bench.upstream.refusals = [ConnectFailed("The upstream could not be connected to: refused.")]
     exchange = bench.exchange(user("Hi"))
