@@ -46,8 +46,11 @@ def served_by(house: House, prompt: str = "hello", session: str = "one") -> str:
     return account
 
 
-def test_a_killed_floway_knows_what_it_knew(street: Street, tmp_path: Path) -> None:
+def test_a_killed_floway_knows_what_it_knew(
+    street: Street, tmp_path: Path, stack: ExitStack
+) -> None:
     first = street.built(tmp_path / "house", floway_strategy="round_robin")
+    stack.callback(first.stop)
     first.reset()
     assert [served_by(first, session=name) for name in ("one", "two")] == ["ada", "ben"]
     first.sandbox.fault(QUOTA, times=None, account="cleo", path=RESPONSES)
