@@ -178,8 +178,9 @@ def refuse(message: ExecServerMessage, *, close: bool) -> list[Send]:
     """The answer to a request of a built-in or unknown kind.
 
     Args:
-        close: say after each result that nothing more comes. Whether servers want that is not
-            known (§9); a thrown exec and a stream are closed always.
+        close: say after each result that nothing more comes, as the official SDK does for every
+            exec (recorded from 1.1.0); others report that a server took it for the end of the turn
+            (§4.3, §9). A thrown exec and a stream are closed always.
     """
     word = kind(message)
     refusal = _REFUSALS.get(word)

@@ -231,6 +231,7 @@ class Runs:
             tools=given.names,
             request_context=prepared.request_context,
             limits=self._limits,
+            close_execs=True,
         )
         owner = RunOwner(exchange.principal, conversation.key, account.handle, _terms(exchange))
         session = RunSession(channel, machine, owner, parking=self.parking)
