@@ -51,9 +51,10 @@ PARAMETER = re.compile(
 """A secret in a query or a form."""
 
 MEMBER = re.compile(
-    r"(?P<keep>(?<![A-Za-z0-9])(?:[A-Za-z0-9]{1,16}[_-]){0,4}(?:token|api[_-]?key|secret|password"
+    r"(?P<keep>(?:token|api[_-]?key|secret|password"
     r"|passwd|authorization|cookie|account[_-]id|user[_-]id|turn[_-]state|attestation|assertion"
     r"|code[_-]verifier|device[_-]code|encrypted[_-]content|private[_-]key|session[_-]key)"
+    r"(?<!⟨secret)"  # that is no name, but a placeholder
     r"\\?[\"']?\s{0,4}[:=,]\s{0,4}b?\\?[\"']?(?:(?:bearer|basic)\s{1,4})?)"
     r"(?P<token>[^\s\"'\\,;&{}\[\]()<>⟨⟩]{8,}(?:;\s?[^\s\"'\\,;&{}⟨⟩=]{1,64}=[^\s\"'\\,;&{}⟨⟩]+)*)",
     re.I,

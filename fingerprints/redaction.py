@@ -69,7 +69,7 @@ _SECRET_MEMBERS = _words(
     "session_token auth_token access_key secret_key private_key assertion client_assertion "
     "subject_token encrypted_content x_codex_turn_state x_api_key proxy_authorization "
     "accesstoken refreshtoken idtoken authtoken sessiontoken clientsecret privatekey "
-    "cookie set_cookie x_blob_encryption_key x_cursor_checksum"
+    "cookie set_cookie x_blob_encryption_key x_cursor_checksum x_oai_attestation attestation"
 )
 """Members and headers, in lower case with ``_`` for ``-``, whose texts are secret."""
 
@@ -148,9 +148,8 @@ class Redactor:
         return of_bytes(data, self._salt)
 
     def masked(self, text: str) -> str:
-        """A line of floway's own, of whatever length, with what a text can hold by chance: secrets
-        after their names too."""
-        return self._masked(MEMBER.sub(self._after_name, text))
+        """A line of floway's own: as :meth:`text`, and kept whatever its length is."""
+        return self._masked(text)
 
     def know(self, value: str, kind: str = "secret") -> None:
         """A value that is masked wherever it stands from now on."""
@@ -267,11 +266,12 @@ class Redactor:
     def _masked(self, text: str) -> str:
         """Everything replaced that must be. Again on what came of it it changes nothing."""
         self._reserve(text)
-        while True:
+        for _ in range(MAX_DEPTH):  # two rounds, as a rule
             kept = self._once(text)
             if kept == text:
-                return text
+                break
             text = kept
+        return text
 
     def _once(self, text: str) -> str:
         if self._literals is not None:
@@ -282,6 +282,7 @@ class Redactor:
         text = SCHEME.sub(self._after_keep, text)
         text = KNOWN_TOKEN.sub(self._after_keep, text)
         text = PARAMETER.sub(lambda found: found["keep"] + self._secret(found["token"]), text)
+        text = MEMBER.sub(self._after_name, text)
         text = REMOTE.sub(lambda found: self._put("remote", found[0]), text)
         text = EMAIL.sub(lambda found: self._put("email", found[0]), text)
         return self._paths.sub(self._path, text)

@@ -397,3 +397,10 @@ def test_what_is_known_is_masked_anywhere_and_the_oldest_is_forgotten() -> None:
         redactor.know(value)
     assert redactor.masked("first-value") == "first-value"
     assert "value" not in redactor.masked("a second-value, third-value")
+
+
+def test_masking_a_line_again_changes_nothing() -> None:
+    redactor = Redactor(b"salt")
+    once = redactor.masked('{"api_key": "opaquesecret", "token": "⟨secret:123456789⟩"}')
+    assert redactor.masked(once) == once
+    assert "123456789" in once

@@ -18,6 +18,7 @@ from typing import Any
 
 from addons.accounts.quota import Quota
 from addons.providers.codex.usage import header_map, number, quota_from_headers
+from fingerprints.quoting import quoted
 
 type Json = dict[str, Any]
 
@@ -138,7 +139,7 @@ def private_free(text: str) -> str:
     E-mail addresses, tokens, and account, organisation and user ids are replaced: which account
     served a request is the proxy owner's matter, not the client's.
     """
-    line = " ".join(_PRIVATE.sub("…", text[: 4 * MAX_TEXT]).split())
+    line = " ".join(quoted(_PRIVATE.sub("…", text[: 4 * MAX_TEXT])).split())
     return line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + "…"
 
 

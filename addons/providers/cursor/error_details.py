@@ -17,6 +17,7 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from addons.providers.cursor.proto import aiserver_pb2 as aiserver
+from fingerprints.quoting import quoted
 
 MAX_TEXT: Final = 600
 """Longest upstream text that is repeated, in characters."""
@@ -65,7 +66,7 @@ class ErrorDetail:
 
 def private_free(text: str) -> str:
     """One bounded line of an upstream's text, without e-mail addresses, tokens and ids."""
-    line = " ".join(_PRIVATE.sub("…", text[: 4 * MAX_TEXT]).split())
+    line = " ".join(quoted(_PRIVATE.sub("…", text[: 4 * MAX_TEXT])).split())
     return line if len(line) <= MAX_TEXT else line[:MAX_TEXT] + "…"
 
 
