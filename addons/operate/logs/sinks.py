@@ -17,6 +17,7 @@ from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
@@ -60,7 +61,10 @@ def _told(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _dumps(value: Any, **_: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:  # half a surrogate pair, which bytes that were no UTF-8 have become
+        return json.dumps(value, default=str)
 
 
 class LogFile:
@@ -108,7 +112,7 @@ class _PrivateFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         self._folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return os.fdopen(descriptor, "a", encoding="utf-8")
+        return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 
     def _folder(self) -> Path:
         return Path(self.baseFilename).parent

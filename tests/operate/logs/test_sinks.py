@@ -56,6 +56,11 @@ def test_a_line_is_one_object() -> None:
     }
 
 
+def test_bytes_that_were_no_text_do_not_lose_the_line() -> None:
+    line = json_formatter().format(record("a \udcff b"))
+    assert json.loads(line)["event"] == "a \udcff b"
+
+
 def test_a_traceback_is_a_member_of_its_own() -> None:
     try:
         raise ValueError("no")
