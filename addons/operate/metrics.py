@@ -20,6 +20,8 @@ from prometheus_client import (
 )
 from prometheus_client.metrics import MetricWrapperBase
 
+from fingerprints.quoting import quoted
+
 PREFIX: Final = "floway_"
 
 MAX_REASONS: Final = 64
@@ -126,8 +128,9 @@ class Metrics:
         self.families: list[Family] = make.made
 
     def reason(self, text: str) -> str:
-        """A reason as a label: its first words, and only so many different ones."""
-        word = " ".join(_REASON.sub(" ", text.partition(":")[0]).split())[:60] or "unknown"
+        """A reason as a label: its first words, no secrets, and only so many different ones."""
+        said = quoted(text).partition(":")[0]
+        word = " ".join(_REASON.sub(" ", said).split())[:60] or "unknown"
         if word in self._reasons:
             return word
         if len(self._reasons) >= MAX_REASONS:

@@ -247,3 +247,8 @@ def test_every_metric_is_in_the_readme() -> None:
     text = README.read_text()
     for family in Metrics().families:
         assert f"| `{family.name}` | {family.kind} |" in text
+
+
+def test_a_reason_that_quotes_a_secret_is_no_label(observer: Observer) -> None:
+    said = "Bearer abcdefgh1234 of joe@example.com in /home/joe/x: refused"
+    assert observer.metrics.reason(said) == "Bearer of in"
