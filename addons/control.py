@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
-from mitmproxy import http
+from mitmproxy import ctx, http
 from starlette.types import ASGIApp
 
 from addons.answers import Unsent, refuse
@@ -238,7 +238,8 @@ def _show(token: Token, address: str) -> None:
     """Tell a person, once. Past the log, and only on a screen: no file and no journal, to which
     the output of a service goes, is to hold it."""
     where = f"Control API: {address}{PREFIX}/ (OpenAPI document: {address}{PREFIX}/openapi.json)"
-    if not sys.stdout.isatty():
+    # The console draws the screen itself; what is written past it stays on top of everything.
+    if not sys.stdout.isatty() or ctx.master.addons.get("consoleaddon") is not None:
         logger.info("%s; its token is kept in %s", where, token.file)
         return
     sys.stdout.write(

@@ -111,7 +111,13 @@ class Floway:
         ca_file: certificate authority that forward-proxy clients must trust.
     """
 
-    def __init__(self, home: Path, options: Mapping[str, Option], arguments: Sequence[str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        options: Mapping[str, Option],
+        arguments: Sequence[str],
+        program: Path = MITMDUMP,
+    ) -> None:
         self.home = home
         self.options = options
         self.log_file = home / "floway.log"
@@ -125,7 +131,7 @@ class Floway:
             for name, given in sets.items()
             for value in ([given] if isinstance(given, str) else given)
         ]
-        command = [str(MITMDUMP), "-p", "0", "-s", str(ROOT / "addons" / "floway.py"), *arguments]
+        command = [str(program), "-p", "0", "-s", str(ROOT / "addons" / "floway.py"), *arguments]
         for word in words:
             command += ["--set", word]
         with self.log_file.open("wb") as log:
@@ -192,20 +198,25 @@ class Floway:
 
 @contextlib.contextmanager
 def running_floway(
-    home: Path, *arguments: str, gate: str | None = None, **options: Option
+    home: Path,
+    *arguments: str,
+    gate: str | None = None,
+    program: Path = MITMDUMP,
+    **options: Option,
 ) -> Iterator[Floway]:
     """A floway in ``home`` (made when missing), stopped and judged at the end.
 
     Args:
-        arguments: of mitmdump.
+        arguments: of the program.
         gate: mode of the sandbox's gate; None keeps its default, the newest profile.
+        program: mitmdump, or mitmweb.
         options: mitmproxy options, e.g. ``floway_profile``; several values for one that is a list.
 
     Raises:
         ProcessError: it did not start or stop, or its log holds a traceback.
     """
     home.mkdir(parents=True, exist_ok=True)
-    floway = Floway(home, options, arguments)
+    floway = Floway(home, options, arguments, program)
     try:
         floway.wait_ready()
         if gate is not None:

@@ -108,11 +108,13 @@ def test_the_newest_messages_that_have_room_are_kept(sizes: list[int], limit: in
     window = MessageWindow(limit)
     kept: list[WebSocketMessage] = []
     everything: list[WebSocketMessage] = []
+    gone = 0
     for size in sizes:
         new = message(b"x" * size)
         kept.append(new)
         everything.append(new)
-        window.trim(kept)
+        gone += window.trim(kept)
+        assert gone == len(everything) - len(kept)
         assert kept == everything[len(everything) - len(kept) :]
         assert sum(len(each.content) for each in kept) <= limit or len(kept) == 1
         more = everything[len(everything) - len(kept) - 1 :]

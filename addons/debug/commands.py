@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from logging import INFO
 from pathlib import Path
 from typing import Final
 
@@ -251,7 +252,8 @@ class Commands:
             except (ControlError, AccountError, httpx.HTTPError) as error:
                 logger.warning("floway: %s", error)
             else:
-                logger.log(ALERT, "floway: %s", told(result))
+                # The console has a line for alerts; mitmweb's log leaves them out.
+                logger.log(INFO if _in_mitmweb() else ALERT, "floway: %s", told(result))
 
         task = asyncio.ensure_future(run())
         self._tasks.add(task)
@@ -288,9 +290,13 @@ def _one(account: str) -> str:
 
 def _told(text: str) -> list[str]:
     """The result of a command."""
-    if ctx.master.addons.get("webaddon") is not None:
-        logger.log(ALERT, "%s", text)
+    if _in_mitmweb():
+        logger.info("%s", text)
     return text.splitlines()
+
+
+def _in_mitmweb() -> bool:
+    return ctx.master.addons.get("webaddon") is not None
 
 
 def _recording(found: http.HTTPFlow) -> Recording:

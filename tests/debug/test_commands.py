@@ -339,7 +339,7 @@ async def test_export_without_secrets(bench: Bench, tmp_path: Path) -> None:
     assert bench.text("floway.export.trace", "@all", str(file)) == f"requests written to {file}: 1"
     assert "secret-of" not in file.read_text()
     trace = trace_file.read(file)
-    assert [exchange.request.method for exchange in trace.exchanges] == ["POST"]
+    assert [exchange.method for exchange in trace.exchanges] == ["POST"]
     with pytest.raises(exceptions.CommandError, match="can't be written: No such file"):
         bench.run("floway.export.trace", "@all", str(tmp_path / "no" / "x"))
 
