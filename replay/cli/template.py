@@ -18,6 +18,7 @@ EXAMPLES = {
     "forward_hosts": ['forward_hosts = ["api.example.com"]'],
     "profile": ['profile = "codex@latest"'],
     "capture": ['capture = ""'],
+    "timeline": ['timeline = ""'],
 }
 """For settings whose default says little."""
 
