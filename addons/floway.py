@@ -33,9 +33,9 @@ from addons.providers.codex.authority import CodexAuthority
 from addons.providers.codex.lens import RequestLens
 from addons.providers.codex.provider import CodexProvider
 from addons.providers.contract import Provider
-from addons.providers.cursor.authority import CursorAuthority
 from addons.providers.cursor.lens import ConnectLens
 from addons.providers.cursor.provider import CursorProvider
+from addons.providers.cursor.sign_in.authority import CursorAuthority
 from addons.settings import Settings
 from addons.store.contract import Store
 from addons.store.sqlite import SqliteStore

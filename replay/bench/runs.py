@@ -22,13 +22,6 @@ from pathlib import Path
 
 import psutil
 
-from addons.providers.cursor.blobs import BlobMap
-from addons.providers.cursor.channel import Channels, Opening
-from addons.providers.cursor.connections import Connections
-from addons.providers.cursor.endpoint import Endpoint, Hosts
-from addons.providers.cursor.events import Ending, ResponseEvents, ResponseWriter
-from addons.providers.cursor.http_clients import HttpClients
-from addons.providers.cursor.parking import Parking, RunOwner
 from addons.providers.cursor.proto.agent_pb2 import (
     AgentClientMessage,
     AgentRunRequest,
@@ -46,10 +39,17 @@ from addons.providers.cursor.proto.agent_pb2 import (
 )
 from addons.providers.cursor.proto.exec_pb2 import ExecServerMessage
 from addons.providers.cursor.proto.mcp_pb2 import McpArgs
-from addons.providers.cursor.run import RunMachine
-from addons.providers.cursor.run_limits import RunLimits
-from addons.providers.cursor.run_outputs import ToolCall, ToolResult
-from addons.providers.cursor.session import RunResponse, RunSession
+from addons.providers.cursor.run.events import Ending, ResponseEvents, ResponseWriter
+from addons.providers.cursor.run.parking import Parking, RunOwner
+from addons.providers.cursor.run.run import RunMachine
+from addons.providers.cursor.run.run_limits import RunLimits
+from addons.providers.cursor.run.run_outputs import ToolCall, ToolResult
+from addons.providers.cursor.run.session import RunResponse, RunSession
+from addons.providers.cursor.telling.blobs import BlobMap
+from addons.providers.cursor.wire.channel import Channels, Opening
+from addons.providers.cursor.wire.connections import Connections
+from addons.providers.cursor.wire.endpoint import Endpoint, Hosts
+from addons.providers.cursor.wire.http_clients import HttpClients
 from replay.sandbox.embedded import EmbeddedSandbox
 
 REQUEST = AgentClientMessage(

@@ -30,7 +30,7 @@ def _codex(settings: Settings) -> Authority:
 
 
 def _cursor(settings: Settings) -> Authority:
-    from addons.providers.cursor.authority import CursorAuthority
+    from addons.providers.cursor.sign_in.authority import CursorAuthority
 
     return CursorAuthority(settings, trust_env=True)
 

@@ -16,7 +16,7 @@ from addons.errors import FlowayError
 from addons.operate import running
 from addons.operate.models import AccountView
 from addons.providers.codex.upstream import REAL
-from addons.providers.cursor.endpoint import BACKEND
+from addons.providers.cursor.wire.endpoint import BACKEND
 from addons.settings import Settings
 from replay.cli.account_desk import accounts
 from replay.doctor import machine, outside, selftest, state, trust

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from addons.providers.cursor.channel import Channels
-from addons.providers.cursor.client_identity import ClientIdentity
-from addons.providers.cursor.connections import Connections
-from addons.providers.cursor.endpoint import Endpoint, Hosts
-from addons.providers.cursor.http_clients import HttpClients
+from addons.providers.cursor.wire.channel import Channels
+from addons.providers.cursor.wire.client_identity import ClientIdentity
+from addons.providers.cursor.wire.connections import Connections
+from addons.providers.cursor.wire.endpoint import Endpoint, Hosts
+from addons.providers.cursor.wire.http_clients import HttpClients
 from replay.sandbox import Sandbox
 from tests.clients.test_cursor_sdk import Sdk, python, sandbox, sdk  # noqa: F401  # fixtures
 

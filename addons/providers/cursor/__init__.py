@@ -3,23 +3,25 @@
 Where things are, in the order in which a request meets them:
 
 - ``provider.py``, ``routes.py``: the facade, and what it serves; ``runs.py``, ``serving.py``,
-  ``judging.py``, ``progress.py``: the attempts of one request; ``passing.py``, ``watching.py``,
-  ``observe.py``: official clients, passed on and looked at; ``limits.py``, ``metering.py``: what
-  was used.
-- ``reading.py``, ``history.py``, ``conversation.py``, ``images.py``: what the client said, and in
-  which conversation; ``continued.py``, ``demands.py``: what its protocol asks for besides.
-- ``checkpoints.py``, ``checkpoint_records.py``, ``coverage.py``, ``state.py``: the state that a run
-  begins with; ``transcript.py``, ``flattening.py``, ``trimming.py``, ``pairing.py``: the history
-  told anew; ``tools.py``, ``schemas.py``, ``request.py``: the first message.
-- ``run.py`` and ``run_*.py``: the run as a machine; ``session.py``: with a clock and a stream;
-  ``parking.py``: runs that wait for tool results; ``events.py``, ``event_items.py``,
+  ``judging.py``, ``progress.py``: the attempts of one request; ``models.py``,
+  ``model_choice.py``: models; ``limits.py``, ``metering.py``: what was used; ``upstream.py``: the
+  way to Cursor.
+- ``telling/``: what is said to Cursor. ``reading.py``, ``history.py``, ``conversation.py``,
+  ``images.py``: what the client said, and in which conversation; ``continued.py``,
+  ``demands.py``, ``preferences.py``: what its protocol and the settings ask for besides;
+  ``checkpoints.py``, ``checkpoint_records.py``, ``coverage.py``, ``state.py``: the state that a
+  run begins with; ``transcript.py``, ``flattening.py``, ``trimming.py``, ``pairing.py``: the
+  history told anew; ``tools.py``, ``schemas.py``, ``request.py``: the first message.
+- ``run/``: ``run.py`` and ``run_*.py``: the run as a machine; ``session.py``: with a clock and a
+  stream; ``parking.py``: runs that wait for tool results; ``events.py``, ``event_items.py``,
   ``usage_counts.py``: what the client is given.
-- ``upstream.py``: the way to Cursor. ``client_identity.py``: headers; ``discovery.py``,
-  ``endpoint.py``: hosts; ``channel.py``: a run's stream, over HTTP/2 (``connections.py``,
-  ``connection.py``, ``stream.py``, ``http2.py``) or in many requests (``bidi.py``);
-  ``connect.py``, ``answer.py``: messages; ``unary.py``, ``http_clients.py``: all other calls.
-- ``errors.py``, ``error_details.py``: what can go wrong; ``diagnosis.py``: what it is about;
-  ``classification.py``: what follows; ``unfamiliar.py``: what nobody knows yet.
-- ``roster.py``, ``authority.py``, ``login.py``, ``credentials.py``, ``usage.py``: accounts;
-  ``models.py``, ``model_choice.py``: models; ``proto/``: the messages.
+- ``wire/``: ``client_identity.py``: headers; ``discovery.py``, ``endpoint.py``: hosts;
+  ``channel.py``: a run's stream, over HTTP/2 (``connections.py``, ``connection.py``,
+  ``stream.py``, ``http2.py``) or in many requests (``bidi.py``); ``connect.py``, ``answer.py``:
+  messages; ``unary.py``, ``http_clients.py``: all other calls.
+- ``failures/``: ``errors.py``, ``error_details.py``: what can go wrong; ``diagnosis.py``: what it
+  is about; ``classification.py``: what follows; ``unfamiliar.py``: what nobody knows yet.
+- ``sign_in/``: ``roster.py``, ``authority.py``, ``login.py``, ``credentials.py``, ``usage.py``.
+- ``official/``: official clients, passed on and looked at.
+- ``lens.py``: what mitmweb shows; ``proto/``: the messages.
 """

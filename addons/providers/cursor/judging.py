@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from addons.providers.contract import Tried, UpstreamRequest
-from addons.providers.cursor.channel import Opening
-from addons.providers.cursor.classification import classify
-from addons.providers.cursor.diagnosis import Kind, diagnose
-from addons.providers.cursor.endpoint import RUN, Hosts
-from addons.providers.cursor.errors import ConnectError, CursorError
+from addons.providers.cursor.failures.classification import classify
+from addons.providers.cursor.failures.diagnosis import Kind, diagnose
+from addons.providers.cursor.failures.errors import ConnectError, CursorError
+from addons.providers.cursor.failures.unfamiliar import Unfamiliar
 from addons.providers.cursor.progress import Begun, Progress, Refused
 from addons.providers.cursor.serving import Serving
-from addons.providers.cursor.unfamiliar import Unfamiliar
+from addons.providers.cursor.wire.channel import Opening
+from addons.providers.cursor.wire.endpoint import RUN, Hosts
 
 
 class Judging:

@@ -18,11 +18,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from addons.debug.views.lens import Look
 from addons.debug.views.outline import opened, outline
 from addons.debug.views.sections import cut, joined, section, size
-from addons.providers.cursor.connect import TRAILERS, EndStream, Frame, FrameReader
-from addons.providers.cursor.endpoint import APPEND, RUN, RUN_SSE
-from addons.providers.cursor.errors import BrokenStream
-from addons.providers.cursor.observe import kind_of
+from addons.providers.cursor.failures.errors import BrokenStream
+from addons.providers.cursor.official.observe import kind_of
 from addons.providers.cursor.proto import agent_pb2, aiserver_pb2
+from addons.providers.cursor.wire.connect import TRAILERS, EndStream, Frame, FrameReader
+from addons.providers.cursor.wire.endpoint import APPEND, RUN, RUN_SSE
 
 _STREAMS: Final = ("application/connect+proto", "application/grpc-web+proto")
 _BARE: Final = ("application/proto", "application/x-protobuf")

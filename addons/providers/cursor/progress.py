@@ -9,12 +9,12 @@ from addons.accounts.model import Account
 from addons.exchange import Exchange
 from addons.front.contract import Json
 from addons.providers.contract import Fail, NextAccount, RefreshCredentials, SameAccount
-from addons.providers.cursor.conversation import Conversation, resolve
-from addons.providers.cursor.history import History
-from addons.providers.cursor.reading import read
-from addons.providers.cursor.request import Prepared
-from addons.providers.cursor.run_outputs import TurnEnded
-from addons.providers.cursor.watching import RunWatch
+from addons.providers.cursor.official.watching import RunWatch
+from addons.providers.cursor.run.run_outputs import TurnEnded
+from addons.providers.cursor.telling.conversation import Conversation, resolve
+from addons.providers.cursor.telling.history import History
+from addons.providers.cursor.telling.reading import read
+from addons.providers.cursor.telling.request import Prepared
 
 logger = logging.getLogger(__name__)
 

@@ -32,22 +32,25 @@ from addons.providers.contract import (
     Refuse,
     Verdict,
 )
-from addons.providers.cursor import metering, passing, preferences, roster
-from addons.providers.cursor.answer import refusal
-from addons.providers.cursor.authority import CursorAuthority
-from addons.providers.cursor.checkpoints import Checkpoints
-from addons.providers.cursor.continued import Continued
-from addons.providers.cursor.credentials import PROVIDER
+from addons.providers.cursor import metering
 from addons.providers.cursor.limits import Limits
 from addons.providers.cursor.model_choice import serves
 from addons.providers.cursor.models import PREFIX, entries
+from addons.providers.cursor.official import passing
+from addons.providers.cursor.official.watching import RunWatch
 from addons.providers.cursor.progress import Progress
-from addons.providers.cursor.roster import credential_of
 from addons.providers.cursor.routes import routes
 from addons.providers.cursor.runs import Runs
 from addons.providers.cursor.serving import LENT, Serving
+from addons.providers.cursor.sign_in import roster
+from addons.providers.cursor.sign_in.authority import CursorAuthority
+from addons.providers.cursor.sign_in.credentials import PROVIDER
+from addons.providers.cursor.sign_in.roster import credential_of
+from addons.providers.cursor.telling import preferences
+from addons.providers.cursor.telling.checkpoints import Checkpoints
+from addons.providers.cursor.telling.continued import Continued
 from addons.providers.cursor.upstream import CursorUpstream
-from addons.providers.cursor.watching import RunWatch
+from addons.providers.cursor.wire.answer import refusal
 from addons.sessions.journal import Journal
 from addons.settings import Settings
 from addons.store.contract import Store

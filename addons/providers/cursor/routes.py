@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from addons.front.routes import Route
-from addons.providers.cursor.endpoint import RUN
 from addons.providers.cursor.models import PREFIX
+from addons.providers.cursor.wire.endpoint import RUN
 
 BACKEND: Final = "api2.cursor.sh"
 """Where official clients sign in (cursor-protocol.md §1.1)."""

@@ -29,30 +29,30 @@ from addons.providers.contract import (
     Refuse,
     Tried,
 )
-from addons.providers.cursor.channel import Channel, Opening
-from addons.providers.cursor.checkpoints import Checkpoints
-from addons.providers.cursor.continued import Continued
-from addons.providers.cursor.coverage import cover
-from addons.providers.cursor.demands import demanded
-from addons.providers.cursor.endpoint import Hosts
-from addons.providers.cursor.errors import CursorError
-from addons.providers.cursor.events import Ending, ResponseEvents, ResponseWriter
-from addons.providers.cursor.history import answers
+from addons.providers.cursor.failures.errors import CursorError
 from addons.providers.cursor.judging import Judging, tried
 from addons.providers.cursor.model_choice import choose
 from addons.providers.cursor.models import Model
-from addons.providers.cursor.parking import Parking, RunOwner
 from addons.providers.cursor.progress import Begun, Progress, Said, read_request
-from addons.providers.cursor.reading import extended
-from addons.providers.cursor.request import Prepared, prepare
-from addons.providers.cursor.roster import credential_of
-from addons.providers.cursor.run import RunMachine
-from addons.providers.cursor.run_limits import RunLimits
-from addons.providers.cursor.run_outputs import Failed, TurnEnded
+from addons.providers.cursor.run.events import Ending, ResponseEvents, ResponseWriter
+from addons.providers.cursor.run.parking import Parking, RunOwner
+from addons.providers.cursor.run.run import RunMachine
+from addons.providers.cursor.run.run_limits import RunLimits
+from addons.providers.cursor.run.run_outputs import Failed, TurnEnded
+from addons.providers.cursor.run.session import RunResponse, RunSession
 from addons.providers.cursor.serving import Serving
-from addons.providers.cursor.session import RunResponse, RunSession
-from addons.providers.cursor.state import Checkpoint, Form, StatePlan, Telling, plan_state
-from addons.providers.cursor.tools import tools
+from addons.providers.cursor.sign_in.roster import credential_of
+from addons.providers.cursor.telling.checkpoints import Checkpoints
+from addons.providers.cursor.telling.continued import Continued
+from addons.providers.cursor.telling.coverage import cover
+from addons.providers.cursor.telling.demands import demanded
+from addons.providers.cursor.telling.history import answers
+from addons.providers.cursor.telling.reading import extended
+from addons.providers.cursor.telling.request import Prepared, prepare
+from addons.providers.cursor.telling.state import Checkpoint, Form, StatePlan, Telling, plan_state
+from addons.providers.cursor.telling.tools import tools
+from addons.providers.cursor.wire.channel import Channel, Opening
+from addons.providers.cursor.wire.endpoint import Hosts
 
 logger = logging.getLogger(__name__)
 

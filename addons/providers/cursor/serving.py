@@ -26,11 +26,11 @@ from addons.providers.contract import (
     SameAccount,
     Verdict,
 )
-from addons.providers.cursor.authority import CursorAuthority
-from addons.providers.cursor.classification import after_refresh
-from addons.providers.cursor.credentials import PROVIDER
+from addons.providers.cursor.failures.classification import after_refresh
 from addons.providers.cursor.progress import Progress, Refusal
-from addons.providers.cursor.roster import Renewal, credential_of
+from addons.providers.cursor.sign_in.authority import CursorAuthority
+from addons.providers.cursor.sign_in.credentials import PROVIDER
+from addons.providers.cursor.sign_in.roster import Renewal, credential_of
 from addons.settings import Settings
 from addons.store.contract import Store
 

@@ -12,23 +12,23 @@ from typing import Final
 from addons.accounts.model import Account
 from addons.accounts.quota import Quota
 from addons.errors import ClientError
-from addons.providers.cursor.channel import Channel, Channels, Opening
-from addons.providers.cursor.client_identity import ClientIdentity
-from addons.providers.cursor.connections import Connections
-from addons.providers.cursor.credentials import PROVIDER
-from addons.providers.cursor.discovery import Discovery, Policy
-from addons.providers.cursor.endpoint import BACKEND, Endpoint, Hosts
-from addons.providers.cursor.errors import CursorError
-from addons.providers.cursor.http_clients import HttpClients
+from addons.providers.cursor.failures.errors import CursorError
 from addons.providers.cursor.models import MalformedModels, Model, ModelList, united
 from addons.providers.cursor.proto.agent_pb2 import GetUsableModelsResponse
 from addons.providers.cursor.proto.aiserver_pb2 import (
     AvailableModelsRequest,
     AvailableModelsResponse,
 )
-from addons.providers.cursor.roster import credential_of
-from addons.providers.cursor.unary import AVAILABLE_MODELS, CURRENT_USAGE, USABLE_MODELS, Unary
-from addons.providers.cursor.usage import quota_of
+from addons.providers.cursor.sign_in.credentials import PROVIDER
+from addons.providers.cursor.sign_in.roster import credential_of
+from addons.providers.cursor.sign_in.usage import quota_of
+from addons.providers.cursor.wire.channel import Channel, Channels, Opening
+from addons.providers.cursor.wire.client_identity import ClientIdentity
+from addons.providers.cursor.wire.connections import Connections
+from addons.providers.cursor.wire.discovery import Discovery, Policy
+from addons.providers.cursor.wire.endpoint import BACKEND, Endpoint, Hosts
+from addons.providers.cursor.wire.http_clients import HttpClients
+from addons.providers.cursor.wire.unary import AVAILABLE_MODELS, CURRENT_USAGE, USABLE_MODELS, Unary
 from addons.settings import Settings
 
 logger = logging.getLogger(__name__)

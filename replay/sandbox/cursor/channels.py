@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from addons.providers.cursor.connect import FrameReader
-from addons.providers.cursor.errors import BrokenStream
+from addons.providers.cursor.failures.errors import BrokenStream
+from addons.providers.cursor.wire.connect import FrameReader
 from replay.sandbox.cursor.failures import FAILURES, RunFailed
 from replay.sandbox.cursor.side import Appended
 from replay.sandbox.messages import ClientGone, Duplex, Reply

@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 
 from google.protobuf.message import DecodeError
 
-from addons.providers.cursor.connect import COMPRESSED, END_STREAM, frame
 from addons.providers.cursor.proto import agent_pb2, exec_pb2
+from addons.providers.cursor.wire.connect import COMPRESSED, END_STREAM, frame
 from replay.sandbox.cursor.failures import FAILURES, RunFailed
 
 BATCH_FRAMES = 64

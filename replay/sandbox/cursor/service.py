@@ -9,9 +9,9 @@ from functools import partial
 
 from google.protobuf.message import DecodeError
 
-from addons.providers.cursor.connect import END_STREAM, FrameReader, frame
-from addons.providers.cursor.errors import BrokenStream
+from addons.providers.cursor.failures.errors import BrokenStream
 from addons.providers.cursor.proto import agent_pb2, aiserver_pb2
+from addons.providers.cursor.wire.connect import END_STREAM, FrameReader, frame
 from replay.sandbox.call import Call, Services, base_headers
 from replay.sandbox.cursor import decoding, prompt
 from replay.sandbox.cursor.accounts import CursorAccount

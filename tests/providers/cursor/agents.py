@@ -12,17 +12,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from addons.providers.cursor.checkpoints import Checkpoints
-from addons.providers.cursor.connect import FrameReader
-from addons.providers.cursor.conversation import Conversation, resolve
-from addons.providers.cursor.coverage import cover
-from addons.providers.cursor.errors import ConnectError, CursorError
+from addons.providers.cursor.failures.errors import ConnectError, CursorError
 from addons.providers.cursor.model_choice import choose
 from addons.providers.cursor.proto.agent_pb2 import AgentClientMessage
-from addons.providers.cursor.reading import extended, read
-from addons.providers.cursor.request import prepare
-from addons.providers.cursor.run import RunMachine
-from addons.providers.cursor.run_outputs import (
+from addons.providers.cursor.run.run import RunMachine
+from addons.providers.cursor.run.run_outputs import (
     AwaitTools,
     Failed,
     Output,
@@ -31,8 +25,14 @@ from addons.providers.cursor.run_outputs import (
     ToolCall,
     TurnEnded,
 )
-from addons.providers.cursor.state import Checkpoint, StatePlan, Telling, plan_state
-from addons.providers.cursor.tools import tools
+from addons.providers.cursor.telling.checkpoints import Checkpoints
+from addons.providers.cursor.telling.conversation import Conversation, resolve
+from addons.providers.cursor.telling.coverage import cover
+from addons.providers.cursor.telling.reading import extended, read
+from addons.providers.cursor.telling.request import prepare
+from addons.providers.cursor.telling.state import Checkpoint, StatePlan, Telling, plan_state
+from addons.providers.cursor.telling.tools import tools
+from addons.providers.cursor.wire.connect import FrameReader
 from replay.sandbox.cursor import prompt
 from replay.sandbox.cursor.failures import RunFailed
 from replay.sandbox.cursor.link import Link

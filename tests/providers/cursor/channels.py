@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from addons.providers.cursor.channel import Channel, Channels, Opening
-from addons.providers.cursor.connections import Connections
-from addons.providers.cursor.endpoint import Endpoint, Hosts, Way
-from addons.providers.cursor.http_clients import HttpClients
-from addons.providers.cursor.stream import Limits
+from addons.providers.cursor.wire.channel import Channel, Channels, Opening
+from addons.providers.cursor.wire.connections import Connections
+from addons.providers.cursor.wire.endpoint import Endpoint, Hosts, Way
+from addons.providers.cursor.wire.http_clients import HttpClients
+from addons.providers.cursor.wire.stream import Limits
 
 QUICK = Limits(connect=5, send=5, ping_after=5, ping_answer=5, idle=30)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from addons.providers.cursor.errors import CursorError
+from addons.providers.cursor.failures.errors import CursorError
 from addons.providers.cursor.proto.agent_pb2 import AgentClientMessage
 
 _END: Final = object()

@@ -10,7 +10,7 @@ from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamR
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from addons.providers.cursor.http2 import Happened, Machine
+from addons.providers.cursor.wire.http2 import Happened, Machine
 
 REQUEST = [
     (b":method", b"POST"),

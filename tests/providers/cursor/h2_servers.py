@@ -23,8 +23,8 @@ from h2.events import (
 )
 from h2.exceptions import H2Error
 
-from addons.providers.cursor.connect import END_STREAM, FrameReader, frame
-from addons.providers.cursor.endpoint import Endpoint
+from addons.providers.cursor.wire.connect import END_STREAM, FrameReader, frame
+from addons.providers.cursor.wire.endpoint import Endpoint
 from tests.providers.cursor.h2_peers import OK, Server, goaway
 
 type Handler = Callable[[ServerStream], Awaitable[None]]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from addons.providers.cursor.blobs import BlobMap
-from addons.providers.cursor.run import RunMachine
-from addons.providers.cursor.run_limits import RunLimits
-from addons.providers.cursor.run_outputs import AwaitTools, Failed, Output, Send
+from addons.providers.cursor.run.run import RunMachine
+from addons.providers.cursor.run.run_limits import RunLimits
+from addons.providers.cursor.run.run_outputs import AwaitTools, Failed, Output, Send
+from addons.providers.cursor.telling.blobs import BlobMap
 
 LIMITS = RunLimits()
 REQUEST = b"\x0a\x00"

@@ -13,18 +13,18 @@ from addons.front import protocols
 from addons.front.contract import Json
 from addons.front.routes import Route
 from addons.providers.contract import Generated, Plan
-from addons.providers.cursor.authority import CursorAuthority
-from addons.providers.cursor.channel import Channel, Opening
-from addons.providers.cursor.endpoint import Endpoint, Hosts
 from addons.providers.cursor.models import Model
 from addons.providers.cursor.provider import CursorProvider
-from addons.providers.cursor.roster import credential_of, made_up
+from addons.providers.cursor.sign_in.authority import CursorAuthority
+from addons.providers.cursor.sign_in.roster import credential_of, made_up
 from addons.providers.cursor.upstream import CursorUpstream
+from addons.providers.cursor.wire.channel import Channel, Opening
+from addons.providers.cursor.wire.endpoint import Endpoint, Hosts
 from addons.settings import Settings
 from addons.store.contract import Store
 from tests.providers.cursor import server_messages as server
 from tests.providers.cursor.fake_channel import FakeChannel
-from tests.providers.cursor.test_sign_ins import jwt
+from tests.providers.cursor.sign_in.test_sign_ins import jwt
 
 ROUTE = Route(None, "POST", "/v1/responses", "model", "responses", "cursor")
 MODEL = "cursor/composer-2"

@@ -34,7 +34,7 @@ from addons.providers.cursor.proto.exec_pb2 import (
     ExecServerMessage,
 )
 from addons.providers.cursor.proto.mcp_pb2 import McpArgs, McpToolCall
-from addons.providers.cursor.run_outputs import Output, Send
+from addons.providers.cursor.run.run_outputs import Output, Send
 
 RUN_REQUEST = AgentClientMessage(
     run_request=AgentRunRequest(conversation_state=b"")

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from addons.providers.cursor.blobs import BlobMap
-from addons.providers.cursor.checkpoints import Checkpoints
-from addons.providers.cursor.run_errors import BlobMissing
-from addons.providers.cursor.state import Dropped, Form, SystemPlace, Telling
+from addons.providers.cursor.run.run_errors import BlobMissing
+from addons.providers.cursor.telling.blobs import BlobMap
+from addons.providers.cursor.telling.checkpoints import Checkpoints
+from addons.providers.cursor.telling.state import Dropped, Form, SystemPlace, Telling
 from addons.store.memory import MemoryStore
 from addons.store.sqlite import SqliteStore
 from tests.providers.cursor.agents import Client

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.debug.views.lens import Look
-from addons.providers.cursor.connect import COMPRESSED, END_STREAM, frame
-from addons.providers.cursor.endpoint import APPEND, RUN
 from addons.providers.cursor.lens import ConnectLens, fields_of
 from addons.providers.cursor.proto import agent_pb2, aiserver_pb2
+from addons.providers.cursor.wire.connect import COMPRESSED, END_STREAM, frame
+from addons.providers.cursor.wire.endpoint import APPEND, RUN
 
 STREAM = [("content-type", "application/connect+proto")]
 CLIENT = Look(RUN, STREAM)

@@ -27,7 +27,7 @@ from addons.providers.contract import (
     SameAccount,
     Tried,
 )
-from addons.providers.cursor.errors import ConnectError, ConnectFailed, StreamReset
+from addons.providers.cursor.failures.errors import ConnectError, ConnectFailed, StreamReset
 from addons.store.memory import MemoryStore
 from tests.providers.cursor import server_messages as server
 from tests.providers.cursor.provided import ANSWER, MODEL, Bench, user

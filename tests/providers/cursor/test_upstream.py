@@ -9,7 +9,7 @@ import pytest
 
 from addons.accounts.model import Account
 from addons.errors import ClientError
-from addons.providers.cursor.roster import credential_of, made_up
+from addons.providers.cursor.sign_in.roster import credential_of, made_up
 from addons.providers.cursor.upstream import CursorUpstream
 from addons.settings import Settings
 from replay.sandbox import Sandbox, SandboxConfig

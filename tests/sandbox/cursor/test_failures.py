@@ -249,16 +249,17 @@ async def test_tool_calls_can_be_taken_back(stream: Opened, fault: Fault) -> Non
 
 
 async def test_a_stall_is_filled_with_heartbeats(start: Callable[..., Any], stream: Opened) -> None:
-    sandbox = await start(cursor_heartbeat=0.01)
+    sandbox = await start(cursor_heartbeat=0.05)
     for heartbeats in (True, False):
-        fault = {"kind": "agent", "how": "stall", "seconds": 0.1, "heartbeats": heartbeats}
+        fault = {"kind": "agent", "how": "stall", "seconds": 0.5, "heartbeats": heartbeats}
         async with httpx.AsyncClient(base_url=sandbox.http_url, verify=False) as client:
             await client.post("/_sandbox/faults", json={"fault": fault})
         turn = await Keeper(conversation=str(heartbeats)).turn(
             await stream(on=sandbox), "[[text ok]]"
         )
         assert turn.text == "ok"
-        assert ("heartbeat" in turn.kinds) is heartbeats
+        # A busy machine may be slow enough for one or two without the stall.
+        assert (turn.kinds.count("heartbeat") > 5) is heartbeats
 
 
 async def test_a_poisoned_conversation_needs_another_id(stream: Opened, fault: Fault) -> None:

@@ -1,0 +1,1 @@
+"""Cursor's own clients, passed on and looked at."""

@@ -1,0 +1,1 @@
+"""One run of the agent, from its first message to its end."""

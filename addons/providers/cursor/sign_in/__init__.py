@@ -1,0 +1,1 @@
+"""Accounts of Cursor: sign-ins, and what they have used."""
