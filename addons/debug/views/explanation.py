@@ -33,10 +33,10 @@ def explained(summary: Mapping[str, Any], line: str, links: Sequence[Link] = ())
     return joined(
         [
             section(line, columns(facts)),
-            section("Where its ids come from", _sources(summary.get("sources"))),
             section("Attempts", _attempts(summary.get("attempts"))),
             section(*_linked(summary, links)),
             section("Tokens", _usage(summary.get("usage"))),
+            section("Where its ids come from", _sources(summary.get("sources"))),
             section("Changed in the request", _texts(summary.get("notes"))),
             section("Left out for this account", _texts(summary.get("dropped"))),
         ]
