@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 import weakref
@@ -39,6 +40,13 @@ logger = logging.getLogger(__name__)
 
 NOT_OURS: Final = "mitmproxy"
 """Logger of what is said less of, where floway itself says all."""
+
+
+_FAILED = re.compile(rb'"type"\s*:\s*"(?:error|response\.failed)"')
+"""In a server's message: the response has failed. (One that went well has reported its tokens.)"""
+
+_BEGINNING: Final = 300
+"""Bytes of a message in which its type stands."""
 
 
 @dataclass(slots=True)
@@ -230,14 +238,15 @@ class Logbook:
             return
         if told.first < 0:
             told.first = now - told.begun
-        if exchange.usage is not told.usage:
-            told.usage = exchange.usage
-            passed = now - told.begun
-            status = flow.response.status_code if flow.response is not None else 0
-            self._say(
-                exchange,
-                lines.Ended("response", status, "completed", told.first, passed, exchange.usage),
-            )
+        failed = _FAILED.search(messages[-1].content[:_BEGINNING]) is not None
+        if not failed and exchange.usage is told.usage:
+            return
+        usage = None if exchange.usage is told.usage else exchange.usage
+        told.usage = exchange.usage
+        status = flow.response.status_code if flow.response is not None else 0
+        outcome = "failed" if failed else "completed"
+        passed = now - told.begun
+        self._say(exchange, lines.Ended("response", status, outcome, told.first, passed, usage))
 
     def _ended(self, flow: http.HTTPFlow) -> None:
         driver = driver_of(flow)

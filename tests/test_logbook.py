@@ -126,9 +126,9 @@ def test_a_line_for_each_response_of_a_websocket_and_one_for_the_whole(desk: Des
     assert flow.websocket is not None
     desk.book.request(flow)
 
-    def message(*, from_client: bool) -> None:
+    def message(*, from_client: bool, content: bytes = b"{}") -> None:
         assert flow.websocket is not None
-        flow.websocket.messages.append(WebSocketMessage(Opcode.TEXT, from_client, b"{}"))
+        flow.websocket.messages.append(WebSocketMessage(Opcode.TEXT, from_client, content))
         desk.book.websocket_message(flow)
 
     for tokens in (5, 6):
@@ -137,11 +137,14 @@ def test_a_line_for_each_response_of_a_websocket_and_one_for_the_whole(desk: Des
         exchange.usage = Usage(tokens)
         message(from_client=False)
         message(from_client=False)
+    message(from_client=True, content=b'{"type": "error"}')  # a client's own
+    message(from_client=False, content=b'{"type": "error", "error": {}}')
     exchange.outcome = Outcome.COMPLETED
     desk.book.response(flow)  # of the upgrade
     desk.book.websocket_end(flow)
     kinds = [(told["kind"], told.get("tokens_in")) for told in desk.said]
-    assert kinds == [("response", 5), ("response", 6), ("socket", None)]
+    assert kinds == [("response", 5), ("response", 6), ("response", None), ("socket", None)]
+    assert [told["outcome"] for told in desk.said[:3]] == ["completed", "completed", "failed"]
     assert "closed" in desk.said[-1]["outcome"]
 
 
