@@ -63,7 +63,8 @@ class Mask:
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
         self._redactor = Redactor(salt, MOST_KNOWN)
-        self._lock = threading.Lock()
+        # Reentrant: the garbage collector may log something in the midst of it.
+        self._lock = threading.RLock()
         self._known: dict[str, str] = {}
         self._words: dict[str, str] = {}
         self._own: re.Pattern[str] | None = None

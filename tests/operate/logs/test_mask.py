@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,22 @@ def test_what_can_not_be_masked_is_not_shown(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(mask._redactor, "masked", None)
     monkeypatch.setattr(mask._redactor, "redact", None)
     assert mask.line("x") == mask.value("x") == UNMASKABLE
+
+
+def test_a_line_in_the_midst_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the garbage collector finds a task that failed."""
+    mask = Mask(SALT)
+    masked = mask._redactor.masked
+
+    def interrupted(text: str) -> str:
+        return masked(text) if text == "inner" else masked(text) + mask.line("inner")
+
+    monkeypatch.setattr(mask._redactor, "masked", interrupted)
+    told: list[str] = []
+    thread = threading.Thread(target=lambda: told.append(mask.line("outer ")), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert told == ["outer inner"]
 
 
 @given(st.text(max_size=300))
