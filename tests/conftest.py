@@ -1,6 +1,7 @@
 """What tests of several rooms share. Property tests check results, not time: a busy machine must
 not fail them. In CI they try the same examples each time, so that a change fails for what it
-changes; elsewhere they go on looking."""
+changes; elsewhere they go on looking, a little in each run, or much:
+``scripts/test --hypothesis-profile=thorough``. A property that names its own number keeps it."""
 
 from __future__ import annotations
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from tests.proxies import Proxy
     from tests.stream.upstreams import Upstream
 
-settings.register_profile("untimed", deadline=None)
-settings.register_profile("repeatable", settings.get_profile("untimed"), derandomize=True)
-settings.load_profile("repeatable" if os.environ.get("CI") else "untimed")
-
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.register_profile("brief", deadline=None, max_examples=40)
+settings.load_profile("repeatable" if os.environ.get("CI") else "brief")
 
 CLIENTS = Path(__file__).with_name("clients")
 """Tests with real clients; all have the mark."""

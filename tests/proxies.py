@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,7 +220,7 @@ def expected_errors(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     assert all(any(line.startswith(word) for line in loud) for word in expected)
 
 
-def alive(kind: type[Any]) -> int:
-    """Objects of a class that nothing but a cycle may hold."""
+def alive(*kinds: type[Any]) -> Counter[type[Any]]:
+    """How many objects there are of each class that something other than a cycle holds."""
     gc.collect()
-    return sum(type(each) is kind for each in gc.get_objects())
+    return Counter(type(each) for each in gc.get_objects() if type(each) in kinds)

@@ -225,7 +225,8 @@ async def test_nothing_of_an_exchange_stays_alive(proxy: Proxy, upstream: Upstre
     upstream.script = lambda received: (
         refuse(429) if received.header("x-account") == "a" else succeed(STREAM, headers=SSE)
     )
-    before = {kind: alive(kind) for kind in (ExchangeDriver, Exchange, http.HTTPFlow)}
+    kinds = (ExchangeDriver, Exchange, http.HTTPFlow)
+    before = alive(*kinds)
     for kind in ("h1", "h2"):
         client = await proxy.client(kind)
         for number in range(10):
@@ -237,8 +238,7 @@ async def test_nothing_of_an_exchange_stays_alive(proxy: Proxy, upstream: Upstre
     await until(lambda: not proxy.server.connections, "connections are left")
     proxy.provider.exchanges.clear()
     proxy.noting.hooks.clear()
-    after = {kind: alive(kind) for kind in before}
-    assert after == before
+    assert alive(*kinds) == before
 
 
 async def test_settings_of_a_running_gateway(proxy: Proxy, upstream: Upstream) -> None:
