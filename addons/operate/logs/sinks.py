@@ -82,7 +82,8 @@ class LogFile:
         self.path = path
         self._target = _PrivateFile(path, limit, complain)
         self._target.setFormatter(json_formatter())
-        waiting: queue.Queue[logging.LogRecord] = queue.Queue(WAITING)
+        # Its put may be called in the midst of itself, by the garbage collector; a Queue's may not.
+        waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
         self.handler: logging.Handler = _Waiting(waiting)
         self._listener = QueueListener(waiting, self._target)
         self._listener.start()
@@ -96,11 +97,16 @@ class LogFile:
 class _Waiting(QueueHandler):
     """Hands records over as they are: they were made fit to be shown when they were made."""
 
+    def __init__(self, waiting: queue.SimpleQueue[logging.LogRecord]) -> None:
+        super().__init__(waiting)
+        self._waiting = waiting
+
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record
 
-    def handleError(self, record: logging.LogRecord) -> None:
-        """The queue is full: the line is lost."""
+    def enqueue(self, record: logging.LogRecord) -> None:
+        if self._waiting.qsize() < WAITING:
+            self._waiting.put(record)
 
 
 class _PrivateFile(RotatingFileHandler):

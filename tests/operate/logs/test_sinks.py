@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from addons.operate.logs import sinks
 from addons.operate.logs.records import FIELDS, Guard
 from addons.operate.logs.sinks import FILES, LogFile, json_formatter
 
@@ -84,6 +85,21 @@ def test_the_file_is_its_owners_and_is_rotated(tmp_path: Path, log: logging.Logg
     assert {each.stat().st_mode & 0o777 for each in found} == {0o600}
     assert sum(each.stat().st_size for each in found) <= FILES * 2000
     assert written(path)[-1]["event"] == "line 299"
+
+
+def test_more_than_the_disk_can_take_is_lost(
+    tmp_path: Path, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sinks, "WAITING", 0)
+    path = tmp_path / "floway.log"
+    file = LogFile(path, 10_000, lambda text: pytest.fail(text))
+    log.addHandler(file.handler)
+    log.info("one")
+    monkeypatch.setattr(sinks, "WAITING", 5)
+    log.info("two")
+    log.removeHandler(file.handler)
+    file.close()
+    assert [line["event"] for line in written(path)] == ["two"]
 
 
 def test_a_file_that_can_not_be_written_is_said_once_and_stops_nobody(
