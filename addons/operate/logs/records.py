@@ -27,6 +27,10 @@ FIELDS: Final = "floway_fields"
 SHOWS_PATHS: Final = frozenset({"addons.configuration", "addons.launch", "floway"})
 """Loggers of what a person has set: told without the paths, nobody could mend it."""
 
+SPOKEN: Final = frozenset({"mitmproxy.tools.web.master", "mitmproxy.tools.web.webaddons"})
+"""Loggers that tell a person where mitmweb is, with a token that is new at each start: nobody could
+open it otherwise. Said on the terminal as it is, and masked in every log."""
+
 type Mask = Callable[[str, bool], str]
 """Makes a line fit to be shown; the second argument: whether paths are masked. Raises nothing."""
 
@@ -96,6 +100,8 @@ class Guard:
             message = str(msg)
         paths = name not in SHOWS_PATHS
         told = self._mask(message, paths)
+        if name in SPOKEN and told != message:
+            _speak(message)
         if exc_info and exc_info[1] is not None:
             whole = "".join(traceback.format_exception(exc_info[1])).rstrip("\n")
             trace = self._mask(whole, paths)
@@ -120,3 +126,10 @@ class Guard:
         if args.exc_value is not None:
             told = args.err_msg or "an exception that could not be raised"
             logger.warning("%s", told, exc_info=args.exc_value)
+
+
+def _speak(text: str) -> None:
+    """To the person at the terminal, past all logs."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()

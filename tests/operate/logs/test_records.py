@@ -80,6 +80,18 @@ def test_what_a_person_has_set_is_told_with_its_paths(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.usefixtures("guard")
+def test_the_address_of_mitmweb_is_said_past_the_log(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    log = logging.getLogger("mitmproxy.tools.web.master")
+    log.info("listening at /?token=%s", SECRET)
+    log.info("nothing to hide")
+    assert SECRET not in caplog.text
+    assert capsys.readouterr().out == f"listening at /?token={SECRET}\n"
+
+
+@pytest.mark.usefixtures("guard")
 def test_crashes_hold_no_secret(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
