@@ -134,7 +134,7 @@ def _marker(exchange: Exchange, summary: Mapping[str, Any]) -> str:
         return TRUNCATED
     if summary.get("error") in _NOT_SENT or (summary.get("error") and not exchange.attempts):
         return REFUSED
-    if len({each.account for each in exchange.attempts}) > 1:
+    if len({each.account for each in exchange.attempts}) > 1 and not summary.get("error"):
         return FAILOVER
     return REPLAYED if "replay_of" in summary else ""
 

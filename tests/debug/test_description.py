@@ -73,6 +73,15 @@ def test_markers() -> None:
     exchange.summary["error"] = "no_accounts"
     describe(flow, exchange)
     assert flow.marked == REFUSED
+    exchange.attempts = [Attempt("one", status=403), Attempt("two", status=403)]
+    exchange.summary["error"] = "upstream_blocked"
+    describe(flow, exchange)
+    assert flow.marked == "", "none took over; the failed attempts have markers of their own"
+    exchange.summary = {"replay_of": "another"}
+    exchange.attempts = [Attempt("one", status=200)]
+    describe(flow, exchange)
+    assert flow.marked == REPLAYED
+    assert flow.comment.startswith("replay · ")
     assert set(MARKERS) == {FAILOVER, FAILED, REPLAYED, REFUSED, DIFFERS, TRUNCATED}
     assert all(marker in emoji.emoji for marker in MARKERS)
 

@@ -86,6 +86,12 @@ class Console:
         self.press("-l", text)
         self.press("Enter")
 
+    def back(self) -> None:
+        """To the list of flows."""
+        while any(window in (before := self.screen()) for window in ("Data viewer", "q Back")):
+            self.press("q")
+            until(lambda before=before: self.screen() != before, 10, "the window is left")  # type: ignore[misc]
+
     def close(self) -> None:
         self.sandbox.close()
         self._tmux("kill-server")
@@ -110,9 +116,7 @@ def quiet(console: Console) -> Iterator[Console]:
     console.command("view.clear")
     until(lambda: "[0/0]" in console.screen(), 10, "an empty list")
     yield console
-    for _ in range(3):
-        if "Data viewer" in console.screen() or "q Back" in console.screen():
-            console.press("q")
+    console.back()
 
 
 def chat(console: Console, text: str, **more: object) -> None:
@@ -133,7 +137,7 @@ def test_what_floway_did_is_explained(quiet: Console) -> None:
     quiet.command("""floway.explain "~comment 'attempt 2'" """)
     quiet.shows("Data viewer", f"{first}  HTTP 429  NextAccount usage_limit_reached")
     quiet.shows(f"attempt 1 · {first} · not given to the client")
-    quiet.press("q")
+    quiet.back()
     quiet.command("floway.accounts")
     quiet.shows(f"codex:{first}  cools until")
 

@@ -65,11 +65,10 @@ def test_an_exhausted_account_is_understood(floway: Floway, web: Mitmweb) -> Non
     fault = {"kind": "preset", "preset": "usage_limit_reached"}
     floway.sandbox.fault(fault, times=None, account=first)
     assert chat(floway, "Who has run out?").status_code == 200
-    rows = web.wait_for_rows(3)
+    web.wait_for_rows(3)
+    web.wait_for_row("🔀")
+    assert f"attempt 1 · {first}" in web.wait_for_row("🔴")
     second = serving(floway)
-    assert "🔀" in rows[1]
-    assert "🔴" in rows[2]
-    assert f"attempt 1 · {first}" in rows[2]
 
     web.select("🔀")
     web.tab("Comment")
@@ -151,7 +150,7 @@ def test_replay_with_one_account(floway: Floway, web: Mitmweb) -> None:
     other = next(each for each in ("ada", "ben", "cleo") if each != usual)
     web.select("responses")
     assert "is sent again" in web.run(f"floway.replay @focus {other}")
-    assert "🔁" in web.wait_for_row("replay · ")
+    assert "replay · " in web.wait_for_row("🔁")
     assert len(web.rows()) == 2
     until(lambda: serving(floway) == other, what="the replay reaches the other account")
     (one, two) = floway.sandbox.requests("/backend-api/codex/responses")
@@ -160,6 +159,25 @@ def test_replay_with_one_account(floway: Floway, web: Mitmweb) -> None:
     web.wait_for_rows(3)
     assert serving(floway) == usual, "the conversation has not moved"
     assert "codex has no account 'kim'" in web.run("floway.replay @focus kim")
+
+
+def test_replay_in_the_form_of_another_release(floway: Floway, web: Mitmweb) -> None:
+    chat(floway, "As it was then.")
+    web.wait_for_rows(1)
+    web.select("responses")
+    floway.sandbox.gate("codex@0.142.0")
+    try:
+        web.run("floway.replay @focus any codex@0.142.0")
+        web.wait_for_row("codex@0.142.0")
+        until(
+            lambda: len(floway.sandbox.requests("/backend-api/codex/responses")) == 2,
+            what="the replay reaches the upstream",
+        )
+        last = floway.sandbox.requests("/backend-api/codex/responses")[-1]
+        assert last["status"] == 200, "the gate takes it for that release's"
+        assert "x-floway-replay" not in str(last).lower()
+    finally:
+        floway.sandbox.gate("codex@0.169.0")
 
 
 def test_filters_and_completion(floway: Floway, web: Mitmweb) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from addons.debug.views.outline import opened
-from addons.debug.views.sections import columns, cut, joined, section, size
+from addons.debug.views.sections import PANEL, columns, cut, joined, section, size
 from addons.errors import ClientError
 from addons.front.bodies import decode
 from fingerprints.check import check_request
@@ -77,7 +78,12 @@ def check(profile: Profile | None, name: str, upstream: Observed) -> str:
     title = f"Check against {profile.name}"
     if not found:
         return section(title, ["same: the release would send this"])
-    return section(f"{title}: {len(found)} differences", [str(each) for each in found])
+    count = "1 difference" if len(found) == 1 else f"{len(found)} differences"
+    return section(f"{title}: {count}", [line for each in found for line in _wrapped(str(each))])
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, PANEL, subsequent_indent="    ", break_on_hyphens=False) or [""]
 
 
 def _headers(client: Side, upstream: Side) -> list[str]:
