@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy.addonmanager import AddonManager
 from mitmproxy.test import tflow
 from prometheus_client import CollectorRegistry
 
@@ -244,6 +245,22 @@ async def test_the_token_is_shown_once(
         assert not (home / RUNNING).exists()
         shown.append(capsys.readouterr().out.count(kept_or_made(home).value))
     assert shown == [1, 0]
+
+
+async def test_nothing_is_written_over_the_console_s_screen(
+    proxy_confdir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    find = AddonManager.get
+    monkeypatch.setattr(
+        AddonManager, "get", lambda self, name: name == "consoleaddon" or find(self, name)
+    )
+    async with serving(proxy_confdir, tmp_path, FakeProvider()):
+        pass
+    assert capsys.readouterr().out == ""
 
 
 async def test_a_token_that_others_can_read_keeps_it_from_starting(

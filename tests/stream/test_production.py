@@ -181,6 +181,17 @@ async def test_body(proxy: Proxy, client_kind: str, chunks: list[bytes]) -> None
     ]
 
 
+@pytest.mark.parametrize("stored", [False, True])
+async def test_who_watches_sees_the_body_too(proxy: Proxy, stored: bool) -> None:
+    proxy.master.options.update(store_streamed_bodies=stored)
+    proxy.wishes.produce = lambda: Source(b"one ", b"two")
+    client = await proxy.client("h1")
+    assert (await client.ask()).body == b"one two"
+    response = proxy.gateway.flows[0].response
+    assert response is not None
+    assert response.raw_content == (b"one two" if stored else b"")
+
+
 @CLIENTS
 async def test_chunks_arrive_one_by_one(proxy: Proxy, client_kind: str) -> None:
     steps = [asyncio.Event() for _ in range(3)]

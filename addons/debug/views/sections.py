@@ -9,7 +9,7 @@ WIDTH = 110
 """Characters of a value in a column."""
 
 
-PANEL = 84
+PANEL = 80
 """Characters that mitmweb shows of a line beside its list of flows; it does not break lines."""
 
 
