@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from mitmproxy.test import taddons
-from mitmproxy.tools.console.common import SYMBOL_MARK
 from mitmproxy.utils import emoji
 
 from addons.debug.commands import Commands
@@ -39,7 +38,7 @@ def test_each_marker() -> None:
     said = dict(re.findall(r"^\| (\S+) `(:\w+:)` \|", DEBUGGING, re.M))
     assert set(said.values()) == {*MARKERS}
     for shown, marker in said.items():
-        assert shown.strip("\ufe0f") == emoji.emoji.get(marker, SYMBOL_MARK).strip("\ufe0f")
+        assert shown.strip("\ufe0f") == emoji.emoji[marker].strip("\ufe0f")
 
 
 @pytest.mark.parametrize("name", ["explain", "parity", "request", "events"])
