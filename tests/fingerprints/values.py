@@ -45,8 +45,10 @@ TEXT = st.text(
     st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_categories=["Cs"]), max_size=12
 )
 WORD = st.from_regex(r"[a-z][a-z0-9_]{0,11}", fullmatch=True)
+PLAIN = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT
+"""JSON values with nothing in them."""
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
+    PLAIN,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )

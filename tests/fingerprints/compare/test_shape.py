@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fingerprints.compare.shape import covering, is_identifier, pattern, settled, shape, spelled
 from fingerprints.matchers import accepts
-from tests.fingerprints.values import JSON
+from tests.fingerprints.values import JSON, PLAIN
 
 SEVEN = "01a1fc66-ec12-7253-82f1-d195e2814331"
 OTHER_SEVEN = "01a1fc66-eba2-7df0-826c-922a4642b26b"
@@ -66,9 +66,6 @@ def test_patterns(values: list[Any], op: str, inside: Any, outside: Any) -> None
     assert found.accepts(inside)
     assert not found.accepts(outside)
     assert str(found)
-
-
-PLAIN = JSON.filter(lambda value: not isinstance(value, dict | list))
 
 
 @given(st.lists(PLAIN, min_size=1, max_size=5))
