@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -14,7 +15,7 @@ from addons.providers.cursor.wire.connections import Connections
 from addons.providers.cursor.wire.endpoint import Endpoint, Hosts
 from addons.providers.cursor.wire.http_clients import HttpClients
 from replay.sandbox import Sandbox
-from tests.clients.test_cursor_sdk import Sdk, python, sandbox, sdk  # noqa: F401  # fixtures
+from tests.clients.test_cursor_sdk import Sdk, python, sandbox  # noqa: F401  # fixtures
 
 pytestmark = pytest.mark.clients
 
@@ -67,13 +68,15 @@ def headers(request: Json) -> list[tuple[str, str]]:
     ],
 )
 async def test_a_run_says_what_the_official_one_says_in_the_same_order(
-    sdk: Sdk,  # noqa: F811
+    python: Path,  # noqa: F811
+    sandbox: Sandbox,  # noqa: F811
+    tmp_path: Path,
     over: Literal["https", "http"],
     path: str,
 ) -> None:
-    await sdk.talk("Hello.", over=over)
-    await floway_s_run(sdk.sandbox, over)
-    official, ours = await seen(sdk.sandbox, path)
+    await Sdk.at(python, sandbox, tmp_path, tls=over == "https").talk("Hello.")
+    await floway_s_run(sandbox, over)
+    official, ours = await seen(sandbox, path)
     assert headers(ours) == headers(official)
     names = [[name for name, _ in each["pseudo_headers"]] for each in (ours, official)]
     assert names[0] == names[1]

@@ -45,6 +45,9 @@ TROUBLES: Final = 1000
 MOVING: Final = 10.0
 """Seconds within which a client that was told to has connected again."""
 
+NOT_HERE = (400, 404)
+"""Statuses of an account that lacks the model."""
+
 ENDS = frozenset({"response.completed", "response.incomplete"})
 
 type Observe = Callable[[Exchange, dict[str, Any]], None]
@@ -209,6 +212,8 @@ class Sockets:
             return self._reconnect(exchange, model, now)  # which begins with a refresh perhaps
         if not isinstance(verdict, NextAccount):
             return None
+        if verdict.error.status in NOT_HERE and not self._planner.is_official(exchange):
+            return None  # it does not connect again by itself, and this one says what is wrong
         if pool.should_move(account, model, now):
             return self._reconnect(exchange, model, now)
         found = pool.refusal(model, now)
