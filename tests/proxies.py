@@ -9,7 +9,6 @@ import asyncio
 import gc
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,7 +219,13 @@ def expected_errors(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     assert all(any(line.startswith(word) for line in loud) for word in expected)
 
 
-def alive(*kinds: type[Any]) -> Counter[type[Any]]:
-    """How many objects there are of each class that something other than a cycle holds."""
+def alive(*kinds: type[Any]) -> list[Any]:
+    """The objects of these classes that something other than a cycle holds."""
     gc.collect()
-    return Counter(type(each) for each in gc.get_objects() if type(each) in kinds)
+    return [each for each in gc.get_objects() if type(each) in kinds]
+
+
+def added(before: list[Any], *kinds: type[Any]) -> list[Any]:
+    """Those that came since; one of an earlier test may have gone in the meantime."""
+    known = {id(each) for each in before}  # which are alive, so no id is another's
+    return [each for each in alive(*kinds) if id(each) not in known]

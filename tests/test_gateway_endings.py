@@ -21,6 +21,7 @@ from tests.proxies import (
     SSE,
     STREAM,
     Proxy,
+    added,
     alive,
     ask,
     code,
@@ -238,7 +239,7 @@ async def test_nothing_of_an_exchange_stays_alive(proxy: Proxy, upstream: Upstre
     await until(lambda: not proxy.server.connections, "connections are left")
     proxy.provider.exchanges.clear()
     proxy.noting.hooks.clear()
-    assert alive(*kinds) == before
+    assert added(before, *kinds) == []
 
 
 async def test_settings_of_a_running_gateway(proxy: Proxy, upstream: Upstream) -> None:

@@ -39,7 +39,7 @@ from tests.providers.codex.exchanges import (
     header,
     sign_in,
 )
-from tests.proxies import alive
+from tests.proxies import added, alive
 
 OVERLOAD = wire(
     [{"type": "response.failed", "response": {"error": {"code": "server_is_overloaded"}}}]
@@ -519,4 +519,4 @@ async def test_no_exchange_is_kept() -> None:
     for number in range(12):
         await one(number)
     await asyncio.sleep(0)  # the loop holds the future of the last connect for one more turn
-    assert alive(Exchange) == before
+    assert added(before, Exchange) == []
