@@ -44,6 +44,7 @@ class Running:
             PYTHONPATH=str(ROOT),
         )
         command = [str(MITMDUMP), "-p", "0", "-s", str(ROOT / "addons" / "floway.py")]
+        command += ["-s", str(Path(__file__).with_name("asking.py"))]
         command += ["--set", f"confdir={folder / 'mitmproxy'}"]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(

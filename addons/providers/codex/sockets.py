@@ -45,9 +45,6 @@ TROUBLES: Final = 1000
 MOVING: Final = 10.0
 """Seconds within which a client that was told to has connected again."""
 
-NOT_HERE = (400, 404)
-"""Statuses of an account that lacks the model."""
-
 ENDS = frozenset({"response.completed", "response.incomplete"})
 
 type Observe = Callable[[Exchange, dict[str, Any]], None]
@@ -209,13 +206,12 @@ class Sockets:
         """What the client is told in the place of a refusal before output; None: the refusal."""
         pool, model = self._memory.pool, progress.model
         if isinstance(verdict, RefreshCredentials | SameAccount):
-            return self._reconnect(exchange, model, now)  # which begins with a refresh perhaps
+            # It begins with a refresh perhaps.
+            return self._reconnect(exchange, model, now, verdict.error)
         if not isinstance(verdict, NextAccount):
             return None
-        if verdict.error.status in NOT_HERE and not self._planner.is_official(exchange):
-            return None  # it does not connect again by itself, and this one says what is wrong
         if pool.should_move(account, model, now):
-            return self._reconnect(exchange, model, now)
+            return self._reconnect(exchange, model, now, verdict.error)
         found = pool.refusal(model, now)
         if found is None:
             return None
@@ -224,13 +220,21 @@ class Sockets:
             found.client_error(model, now, last=verdict.error) if len(found.reasons) > 1 else None
         )
 
-    def _reconnect(self, exchange: Exchange, model: str, now: float) -> ClientError:
+    def _reconnect(
+        self, exchange: Exchange, model: str, now: float, refused: ClientError | None = None
+    ) -> ClientError:
+        """What makes the official client connect again.
+
+        Args:
+            refused: what the upstream said; a client that knows no such code shows the message.
+        """
         _note(self._moving, exchange.principal, (model, now))
+        said = f"{refused.message} " if refused is not None else ""
         return ClientError(
             400,
             RECONNECT,
-            f"This conversation goes on elsewhere (exchange {exchange.id}): connect again, and "
-            "send the whole input.",
+            f"{said}This conversation goes on elsewhere (exchange {exchange.id}): connect again, "
+            "and send the whole input.",
         )
 
     def _troubled(self, conversation: str, now: float) -> bool:
