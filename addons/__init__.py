@@ -18,8 +18,8 @@ Where things are, in the order in which a request meets them:
 - ``relay.py``: a committed answer on its way to the client, chunk by chunk; ``generation.py``: an
   answer that a provider makes itself.
 - ``verbatim.py``: requests of floway's own whose headers go as they are given.
-- ``operate/``: the control API, the metrics and the log. Their edges: ``control.py`` (answers before
-  the gateway sees a request), ``measuring.py`` and ``logbook.py`` (look on after it).
-- ``store/``: what outlives the process; ``debug/``: what is shown in mitmweb,
-  and what is recorded (traces, timelines).
+- ``operate/``: the control API, the metrics and the log. Their edges: ``control.py`` (answers
+  before the gateway sees a request), ``measuring.py`` and ``logbook.py`` (look on after it).
+- ``store/``: what outlives the process; ``debug/``: what is shown in mitmweb and the console, and
+  what is recorded (traces, timelines).
 """
