@@ -28,6 +28,10 @@ class _Compressors(threading.local):
 
 _COMPRESSORS = _Compressors()
 
+DEEPEST_KEPT = 9
+"""Level up to which compressors are kept. One of level 22 holds 740 MB, and is only ever needed to
+find out how somebody else's body was made."""
+
 
 def compress(encoding: Encoding, raw: bytes) -> bytes:
     """One frame with the settings of ``encoding``."""
@@ -39,7 +43,8 @@ def compress(encoding: Encoding, raw: bytes) -> bytes:
             write_content_size=encoding.content_size,
             write_checksum=encoding.checksum,
         )
-        _COMPRESSORS.by_settings[settings] = compressor
+        if encoding.level <= DEEPEST_KEPT:
+            _COMPRESSORS.by_settings[settings] = compressor
     stream = compressor.compressobj(size=len(raw) if encoding.content_size else -1)
     return stream.compress(raw) + stream.flush()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import zlib
-from collections.abc import Iterator
 
 import brotli
 import pytest
@@ -14,17 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprints.compression import LEVEL_LIMITS, Decoder, decode
-from fingerprints.encoding import _COMPRESSORS, compress
+from fingerprints.encoding import _COMPRESSORS, DEEPEST_KEPT, compress
 from fingerprints.profile import Encoding
 
 TEXT = b'{"input":[' + b",".join(b'{"n":%d}' % (i * i) for i in range(2000)) + b"]}"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_compressor_stays() -> Iterator[None]:
-    """One of level 22 has 740 MB, and they are kept for the next request."""
-    yield
-    _COMPRESSORS.by_settings.clear()
+def test_no_large_compressor_stays() -> None:
+    """One of level 22 has 740 MB."""
+    for level in (3, 22):
+        zstd(level)
+    kept = {level for level, _, _ in _COMPRESSORS.by_settings}
+    assert 3 in kept
+    assert max(kept) <= DEEPEST_KEPT
 
 
 def zstd(level: int = 3, *, size: bool = False, checksum: bool = False) -> bytes:
