@@ -45,7 +45,7 @@ class ClientSide:
             "line": f"{request.method} {request.path}",
             "headers": [[name, value] for name, value in flow_recording.pairs(request.headers)],
             "body": body if len(body) <= limit else b"",
-            "left_out": max(0, len(body) - limit) if len(body) > limit else 0,
+            "left_out": max(0, len(body) - limit),
         }
 
 

@@ -35,7 +35,6 @@ from addons.operate.errors import ControlError
 from fingerprints import library, trace_file
 from fingerprints.capture import Capture, Recording
 from fingerprints.check import check_request
-from fingerprints.observed import Observed
 from fingerprints.profile import Profile
 from fingerprints.trace import Origin
 
@@ -132,12 +131,8 @@ class Commands:
         profile = self._profiles(name) if name else None
         if profile is None:
             return None
-        version, headers = flow_recording.as_sent(each)
-        request = each.request
-        observed = Observed(
-            request.method, request.path, headers, request.raw_content or b"", version
-        )
-        return [str(difference) for difference in check_request(profile, observed)]
+        found = check_request(profile, flow_recording.observed(each))
+        return [str(difference) for difference in found]
 
     @named("floway.websocket")
     def websocket(self, flow: flow.Flow) -> Sequence[str]:

@@ -9,6 +9,7 @@ from typing import cast, get_args
 from mitmproxy import http, websocket
 
 from fingerprints.capture import HttpVersion, RawAnswer, RawMessage, Recording
+from fingerprints.observed import Observed
 
 _VERSIONS = get_args(HttpVersion.__value__)
 
@@ -87,6 +88,13 @@ def as_sent(flow: http.HTTPFlow) -> tuple[HttpVersion, list[tuple[str, str]]]:
     if request.is_http2 and "host" not in request.headers:
         headers = [("Host", _authority(request)), *headers]
     return "HTTP/1.1", headers
+
+
+def observed(flow: http.HTTPFlow) -> Observed:
+    """The request as it was put on the wire, for the checker."""
+    version, headers = as_sent(flow)
+    request = flow.request
+    return Observed(request.method, request.path, headers, request.raw_content or b"", version)
 
 
 def of_response(

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from addons.accounts.credentials.keyring_items import platform_keyring
 from addons.accounts.errors import AccountError
@@ -18,13 +17,14 @@ from addons.operate.models import AccountView
 from addons.providers.codex.upstream import REAL
 from addons.providers.cursor.wire.endpoint import BACKEND
 from addons.settings import Settings
+from replay.cli import clients
 from replay.cli.account_desk import accounts
 from replay.doctor import machine, outside, selftest, state, trust
 from replay.doctor.finding import Finding, fault, note
 from replay.record.install import CODEX, newest
 
 REAL_URLS = {"codex": REAL, "cursor": BACKEND}
-CA_FILE = Path("~/.mitmproxy/mitmproxy-ca-cert.pem").expanduser()
+CA_FILE = clients.CA_FILE.expanduser()
 
 
 @dataclass(frozen=True, slots=True)

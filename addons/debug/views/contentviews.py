@@ -17,7 +17,6 @@ from addons.debug.views import events, explanation, frames, parity
 from addons.debug.views.lens import Lens, Look
 from fingerprints.errors import ProfileError
 from fingerprints.library import load
-from fingerprints.observed import Observed
 from fingerprints.profile import Profile
 
 EVENT_STREAM = "text/event-stream"
@@ -162,11 +161,9 @@ def parity_of(
     """
     summary = summary_of(flow)
     named = name or str(summary.get("profile", ""))
-    version, headers = flow_recording.as_sent(flow)
-    request = flow.request
-    path, body = request.path, request.raw_content or b""
-    observed = Observed(request.method, path, headers, body, version)
-    upstream = parity.Side(f"{request.method} {request.pretty_url}", headers, body)
+    observed = flow_recording.observed(flow)
+    line = f"{flow.request.method} {flow.request.pretty_url}"
+    upstream = parity.Side(line, observed.headers, observed.body)
     checked = parity.check(profiles(named) if named else None, named, observed)
     client = client_side(flow)
     if client is None:
