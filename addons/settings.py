@@ -27,6 +27,8 @@ from pydantic_settings import (
 from addons.settings_account import AccountEntry
 from addons.settings_serving import ServingSettings, default_home, resolve_home
 from addons.settings_words import (
+    KIB,
+    MIB,
     Folder,
     Name,
     StrategyName,
@@ -40,9 +42,6 @@ ENV_PREFIX = "FLOWAY_"
 OPTION_PREFIX = "floway_"
 FILE_NAME = "floway.toml"
 DATABASE_NAME = "floway.db"
-
-_KIB = 1024
-_MIB = 1024 * _KIB
 
 
 class Settings(ServingSettings):
@@ -58,27 +57,27 @@ class Settings(ServingSettings):
     )
 
     client_keep_bytes: ByteSize = Field(
-        default=ByteSize(_MIB),
+        default=ByteSize(MIB),
         ge=0,
-        le=1024 * _MIB,
+        le=1024 * MIB,
         description=(
             "Largest body of a client's own request that its flow keeps, beside the one that was "
             "sent, for the parity view; 0 keeps none of the request."
         ),
     )
     list_keep_bytes: ByteSize = Field(
-        default=ByteSize(512 * _MIB),
+        default=ByteSize(512 * MIB),
         ge=0,
-        le=1024 * 1024 * _MIB,
+        le=1024 * 1024 * MIB,
         description=(
             "Bytes of flows in the list of mitmweb and of the console; the oldest go first, those "
             "that you have marked stay. 0 keeps all."
         ),
     )
     websocket_keep_bytes: ByteSize = Field(
-        default=ByteSize(_MIB),
+        default=ByteSize(MIB),
         ge=0,
-        le=1024 * _MIB,
+        le=1024 * MIB,
         description=(
             "Bytes of WebSocket messages that an open connection keeps for the debugger; older "
             "ones are dropped once logged. The last message is always kept."
@@ -92,9 +91,9 @@ class Settings(ServingSettings):
         description="Days after its last use for which a response can be continued.",
     )
     response_bytes: ByteSize = Field(
-        default=ByteSize(64 * _MIB),
+        default=ByteSize(64 * MIB),
         ge=0,
-        le=16384 * _MIB,
+        le=16384 * MIB,
         description=(
             "Bytes of input and output that are kept so that `previous_response_id` works where "
             "the upstream stores nothing; the oldest go first, and `store: false` keeps none. 0 "
@@ -102,9 +101,9 @@ class Settings(ServingSettings):
         ),
     )
     continue_bytes: ByteSize = Field(
-        default=ByteSize(16 * _MIB),
+        default=ByteSize(16 * MIB),
         ge=0,
-        le=1024 * _MIB,
+        le=1024 * MIB,
         description="Most bytes of such a history that one request may continue.",
     )
     checkpoint_minutes: float = Field(
@@ -161,9 +160,9 @@ class Settings(ServingSettings):
         default=256, ge=1, description="Most MiB of such files; the oldest are removed."
     )
     timeline_body_bytes: ByteSize = Field(
-        default=ByteSize(16 * _KIB),
+        default=ByteSize(16 * KIB),
         ge=0,
-        le=16 * _MIB,
+        le=16 * MIB,
         description="Largest body of a frame that is kept there; of a larger one only its size.",
     )
     timeline_raw: bool = Field(

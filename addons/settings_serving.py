@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode
 from addons.accounts.rules import CooldownRule, Seconds
 from addons.settings_account import AccountEntry
 from addons.settings_words import (
+    KIB,
+    MIB,
     BaseUrl,
     ClientKey,
     Host,
@@ -26,9 +28,6 @@ from addons.settings_words import (
     mapped_or_word,
     with_usual_aliases,
 )
-
-_KIB = 1024
-_MIB = 1024 * _KIB
 
 
 def default_home() -> Path:
@@ -185,9 +184,9 @@ class ServingSettings(BaseSettings):
         ),
     )
     hold_bytes: ByteSize = Field(
-        default=ByteSize(64 * _KIB),
-        ge=_KIB,
-        le=16 * _MIB,
+        default=ByteSize(64 * KIB),
+        ge=KIB,
+        le=16 * MIB,
         description="Most bytes of an answer that are held back for the same reason.",
     )
     header_seconds: float = Field(
@@ -198,17 +197,17 @@ class ServingSettings(BaseSettings):
         description="Longest wait for an upstream's response headers, in seconds.",
     )
     keep_request_bytes: ByteSize = Field(
-        default=ByteSize(64 * _MIB),
+        default=ByteSize(64 * MIB),
         ge=0,
-        le=1024 * _MIB,
+        le=1024 * MIB,
         description=(
             "Largest request body that is kept for another attempt; a larger one has one attempt."
         ),
     )
     max_request_bytes: ByteSize = Field(
-        default=ByteSize(256 * _MIB),
-        ge=_KIB,
-        le=2048 * _MIB,
+        default=ByteSize(256 * MIB),
+        ge=KIB,
+        le=2048 * MIB,
         description="Largest request body that a client may send; a larger one is answered 413.",
     )
     max_attempts: int = Field(

@@ -13,6 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from addons.front.aliases import DEFAULT
 
+KIB = 1024
+MIB = 1024 * KIB
+
 _HOST_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
