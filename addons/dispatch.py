@@ -4,6 +4,9 @@ mitmproxy asks each of its 35 addons for each of the eight hooks of a request wh
 hook; measured, that was a fifth of the CPU time of a small request. Here the answers are kept until
 an addon comes or goes. Order, error handling and ``AddonHalt`` are mitmproxy's own.
 
+A line in the log is an event as well, ``add_log``, which mitmproxy has deprecated and which nearly
+nobody takes: it is made only where somebody does.
+
 One difference: a hook that an addon gets or loses while it is loaded (an attribute set by hand) is
 noticed when the next addon comes or goes.
 """
@@ -11,12 +14,15 @@ noticed when the next addon comes or goes.
 from __future__ import annotations
 
 import inspect
+import logging
 import weakref
 from collections.abc import Callable
-from typing import Any
+from threading import main_thread
+from typing import Any, Final
 
 from mitmproxy import exceptions, hooks
 from mitmproxy.addonmanager import AddonManager, safecall
+from mitmproxy.log import AddLogHook, LegacyLogEvents, LogEntry
 
 type Group = tuple[int, list[Callable[..., Any]]]
 """Place of an addon in the chain, and its functions for a hook with those of its sub-addons.
@@ -57,6 +63,10 @@ class HookTable:
         return found
 
 
+_LOG: Final = AddLogHook(LogEntry("", "debug"))
+"""Stands for any line in the log."""
+
+
 def _functions(manager: AddonManager, addon: Any, event: hooks.Hook) -> list[Callable[..., Any]]:
     """As mitmproxy finds them; what it fails at is found again at each event, and fails then."""
     functions: list[Callable[..., Any]] = []
@@ -76,6 +86,7 @@ def install() -> Callable[[], None]:
     """Use the table from now on; the result undoes it."""
     trigger_event = AddonManager.trigger_event
     register, remove = AddonManager.register, AddonManager.remove
+    emit = LegacyLogEvents.emit
     tables: weakref.WeakKeyDictionary[AddonManager, HookTable] = weakref.WeakKeyDictionary()
 
     def table(manager: AddonManager) -> HookTable:
@@ -105,6 +116,12 @@ def install() -> Callable[[], None]:
                 await _search(self, chain, place + 1, event)
                 return
 
+    def emit_where_taken(self: LegacyLogEvents, record: logging.LogRecord) -> None:
+        manager = self.master.addons
+        # The table is for one thread; what others say is made an event in any case.
+        if record.thread != main_thread().ident or table(manager).groups(manager, _LOG):
+            emit(self, record)
+
     def register_and_forget(self: AddonManager, addon: Any) -> Any:
         try:
             return register(self, addon)  # type: ignore[no-untyped-call]
@@ -120,11 +137,13 @@ def install() -> Callable[[], None]:
     AddonManager.trigger_event = trigger_from_table  # type: ignore[method-assign]
     AddonManager.register = register_and_forget  # type: ignore[method-assign]
     AddonManager.remove = remove_and_forget  # type: ignore[method-assign]
+    LegacyLogEvents.emit = emit_where_taken  # type: ignore[method-assign]
 
     def uninstall() -> None:
         AddonManager.trigger_event = trigger_event  # type: ignore[method-assign]
         AddonManager.register = register  # type: ignore[method-assign]
         AddonManager.remove = remove  # type: ignore[method-assign]
+        LegacyLogEvents.emit = emit  # type: ignore[method-assign]
 
     return uninstall
 

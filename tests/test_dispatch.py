@@ -19,20 +19,28 @@ from mitmproxy import addons as default_addons
 from mitmproxy import exceptions, hooks, options
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.addons.script import ScriptLoader
+from mitmproxy.log import LegacyLogEvents, LogEntry
 from mitmproxy.master import Master
 from mitmproxy.proxy.layers.http import HttpRequestHook, HttpResponseHook
 from mitmproxy.test import tflow
 
 from addons import dispatch
 
-ORIGINAL = (AddonManager.trigger_event, AddonManager.register, AddonManager.remove)
+
+def replaced() -> tuple[Any, ...]:
+    """What :func:`dispatch.install` puts something in the place of."""
+    manager = AddonManager
+    return (manager.trigger_event, manager.register, manager.remove, LegacyLogEvents.emit)
+
+
+ORIGINAL = replaced()
 EVENTS = {"request": HttpRequestHook, "response": HttpResponseHook}
 
 
 @pytest.fixture(autouse=True)
 def untouched() -> Iterator[None]:
     yield
-    assert (AddonManager.trigger_event, AddonManager.register, AddonManager.remove) == ORIGINAL
+    assert replaced() == ORIGINAL
 
 
 @contextlib.asynccontextmanager
@@ -299,6 +307,40 @@ async def test_mitmproxy_s_own_addons_have_the_same_functions_in_the_table() -> 
             ]
             assert [functions for _, functions in found] == [group for group in searched if group]
             assert all(searched[place] == functions for place, functions in found)
+
+
+async def test_lines_of_the_log_are_events_for_those_who_take_them() -> None:
+    """Also for an addon that comes late, and from other threads; for nobody, none is made."""
+    said: list[str] = []
+    made: list[str] = []
+
+    class Reading:
+        def add_log(self, entry: LogEntry) -> None:
+            said.append(entry.msg.partition("] ")[2])
+
+    class Counting(LogEntry):
+        def __init__(self, msg: str, level: str) -> None:
+            made.append(msg)
+            super().__init__(msg, level)
+
+    async def say(text: str) -> None:
+        logging.getLogger("mitmproxy").error(text)
+        await asyncio.sleep(0)
+
+    with Installed(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mitmproxy.log.LogEntry", Counting)
+        async with running_master() as master:  # in here: it takes no lines of another test
+            await say("to nobody")
+            assert not made
+            reading = Reading()
+            master.addons.add(reading)
+            await say("here")
+            await asyncio.to_thread(logging.getLogger("mitmproxy").error, "elsewhere")
+            await asyncio.sleep(0)
+            master.addons.remove(reading)
+            await say("too late")
+    assert said == ["here", "elsewhere"]
+    assert len(made) == 2
 
 
 async def test_cancellation_is_not_an_addon_s_error(
