@@ -6,6 +6,7 @@ meet. (It may import ``replay``: the embedded sandbox and the words of the banne
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -129,6 +130,13 @@ def announce(settings: Settings, address: str, sandbox: Upstreams | None) -> Non
     sys.stdout.flush()
 
 
+def keep_for_good() -> None:
+    """Take what there is after the start out of the garbage collector's rounds: it stays as long
+    as floway runs, and each full round looked at all of it (measured: 0.1 s)."""
+    gc.collect()
+    gc.freeze()
+
+
 def profile_named(name: str) -> Profile | None:
     """A shipped profile, or the one of the settings."""
     own = configuration.settings.profile
@@ -171,5 +179,6 @@ addons = [
         announce=announce,
         has_added=has_added,
         control=control,
+        started=keep_for_good,
     ),
 ]

@@ -105,6 +105,7 @@ class Launch:
         announce: Announce,
         has_added: HasAdded = lambda _: False,
         control: Control | None = None,
+        started: Callable[[], None] = lambda: None,
     ) -> None:
         self._configuration = configuration
         self._gateway = gateway
@@ -114,6 +115,7 @@ class Launch:
         self._announce = announce
         self._has_added = has_added
         self._control = control
+        self._started = started
         self._store: Store | None = None
         self._sandbox: Upstreams | None = None
         self._providers: Sequence[Provider] = ()
@@ -162,6 +164,7 @@ class Launch:
         self._gateway.service = Service.of(settings, self._providers, LOCAL_ROUTES, self._ports)
         if address := own_address():
             self._announce(settings, f"http://{address}", self._sandbox)
+        self._started()
 
     async def _open_control(self, settings: Settings) -> None:
         if self._control is None:
