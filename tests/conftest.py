@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,39 @@ def pytest_collection_finish() -> None:
     going through it takes some 0.3 s, in each full collection and each test that asks for one."""
     gc.collect()
     gc.freeze()
+
+
+CHANGED_BY_FLOWAY = (
+    ("mitmproxy.addonmanager", "AddonManager"),
+    ("mitmproxy.log", "LegacyLogEvents"),
+    ("mitmproxy.proxy.server", "ConnectionHandler"),
+    ("mitmproxy.proxy.layers.http", "HttpLayer"),
+    ("mitmproxy.proxy.layers.http", "Http1Server"),
+    ("mitmproxy.proxy.layers.http", "Http1Client"),
+    ("mitmproxy.proxy.layers.websocket", "Fragmentizer"),
+)
+"""Classes of which a gateway replaces parts while it is loaded."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unchanged_mitmproxy() -> Iterator[None]:
+    """What a module leaves changed in mitmproxy fails here, and is put back for the next one."""
+    kinds = [
+        getattr(sys.modules[module], name)
+        for module, name in CHANGED_BY_FLOWAY
+        if module in sys.modules
+    ]
+    before = [(kind, dict(vars(kind))) for kind in kinds]
+    yield
+    changed = [
+        (kind, name, member)
+        for kind, members in before
+        for name, member in members.items()
+        if vars(kind).get(name) is not member
+    ]
+    for kind, name, member in changed:
+        setattr(kind, name, member)
+    assert not [f"{kind.__name__}.{name}" for kind, name, _ in changed]
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import gc
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -38,7 +39,7 @@ from addons.settings import Settings
 from tests.fakes import FakeProvider, answer_events, wire
 from tests.stream.clients import Answer as Told
 from tests.stream.clients import Client, Http1Client, Http2Client
-from tests.stream.conftest import until
+from tests.stream.conftest import shut, until
 from tests.stream.upstreams import Upstream
 
 HEALTH = Route(None, "GET", "/healthz", "local", "responses", "")
@@ -103,6 +104,13 @@ class Proxy:
 
     async def __aenter__(self) -> Self:
         self._before = asyncio.all_tasks()
+        async with AsyncExitStack() as stack:
+            stack.callback(self.gateway.done)  # mitmproxy is put back, also if this goes wrong
+            await self._start(stack)
+            self._running = stack.pop_all()
+        return self
+
+    async def _start(self, stack: AsyncExitStack) -> None:
         opts = options.Options(
             confdir=str(self._confdir), listen_host="127.0.0.1", listen_port=0, ssl_insecure=True
         )
@@ -121,12 +129,11 @@ class Proxy:
             update_alt_svc.UpdateAltSvc(),
         )
         opts.update(connection_strategy="lazy")
-        self._run = asyncio.create_task(master.run())
+        stack.push_async_callback(shut, master, asyncio.create_task(master.run()))
         server = self.server = master.addons.get("proxyserver")
         await until(server.listen_addrs, "mitmproxy does not listen")
         self.port = server.listen_addrs()[0][1]
         self.serve()
-        return self
 
     def serve(self, **settings: Any) -> None:
         """Put the gateway into service, perhaps with other settings."""
@@ -153,13 +160,10 @@ class Proxy:
         await until(lambda: len(self.provider.ends) >= count, lambda: f"{self.provider.calls}")
 
     async def __aexit__(self, *_: object) -> None:
-        for client in self.clients:
-            await client.close()
-        try:
+        async with self._running:
+            for client in self.clients:
+                await client.close()
             await until(lambda: not self.server.connections, "clients' connections are left")
-        finally:
-            self.master.shutdown()
-            await self._run
 
         def left() -> list[asyncio.Task[object]]:
             known = {*self._before, asyncio.current_task()}

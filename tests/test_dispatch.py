@@ -360,9 +360,8 @@ async def test_cancellation_is_not_an_addon_s_error(
 
 
 def test_installed_twice_and_undone() -> None:
-    first = dispatch.install()
-    second = dispatch.install()
-    assert AddonManager.trigger_event is not ORIGINAL[0]
-    second()
-    first()
+    with contextlib.ExitStack() as stack:
+        stack.callback(dispatch.install())
+        stack.callback(dispatch.install())
+        assert AddonManager.trigger_event is not ORIGINAL[0]
     assert AddonManager.trigger_event is ORIGINAL[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -316,8 +317,7 @@ def test_without_eager_tasks_a_hook_ends_in_a_turn_of_its_own() -> None:
 
 
 def test_installed_twice_and_undone() -> None:
-    first = pump.install()
-    second = pump.install()
-    assert ConnectionHandler.server_event is not ORIGINAL[0]
-    second()
-    first()
+    with ExitStack() as stack:
+        stack.callback(pump.install())
+        stack.callback(pump.install())
+        assert ConnectionHandler.server_event is not ORIGINAL[0]

@@ -75,7 +75,7 @@ def test_a_failure_is_shown_and_is_the_exit_code(floway, places: Path) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 def test_an_interrupted_recording_leaves_nothing_behind(places: Path, signum: int) -> None:
     command = [sys.executable, "-m", "replay.cli", "record", "codex", "--version", "9.9.7"]
-    command += ["--scenario", "expired", "--jobs", "2"]
+    command += ["--scenario", "expired", "--jobs", "2", "--out", str(places / "here")]
     with (places / "log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=Path(__file__).parents[2], env=os.environ, stdout=log, stderr=log

@@ -13,6 +13,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,12 @@ class running_proxy:
 
     async def __aenter__(self) -> Proxy:
         self._before = asyncio.all_tasks()
+        async with AsyncExitStack() as stack:
+            proxy = await self._start(stack)
+            self._proxy, self._running = proxy, stack.pop_all()
+        return proxy
+
+    async def _start(self, stack: AsyncExitStack) -> Proxy:
         opts = options.Options(
             confdir=str(self._confdir), listen_host="127.0.0.1", listen_port=0, ssl_insecure=True
         )
@@ -175,26 +182,21 @@ class running_proxy:
         gateway = ScriptedGateway(Wishes())
         master.addons.add(gateway)
         opts.update(connection_strategy="lazy", **self._settings)
-        # As the gateway does.
-        parts = [install(OVERSIZED), dispatch.install(), pump.install()] if self._installed else []
-        self._uninstall = parts[::-1]
-        self._run = asyncio.create_task(master.run())
+        if self._installed:  # as the gateway does
+            stack.callback(install(OVERSIZED))
+            stack.callback(dispatch.install())
+            stack.callback(pump.install())
+        stack.push_async_callback(shut, master, asyncio.create_task(master.run()))
         server = master.addons.get("proxyserver")
         await until(server.listen_addrs, "mitmproxy does not listen")
-        self._proxy = Proxy(master, gateway, server.listen_addrs()[0][1])
-        return self._proxy
+        return Proxy(master, gateway, server.listen_addrs()[0][1])
 
     async def __aexit__(self, *_: object) -> None:
         proxy = self._proxy
-        for client in proxy.clients:
-            await client.close()
-        try:
+        async with self._running:
+            for client in proxy.clients:
+                await client.close()
             await until(lambda: not proxy.handlers, "clients' connections are left")
-        finally:
-            proxy.master.shutdown()
-            await self._run
-            for undo in self._uninstall:
-                undo()
 
         def left() -> list[asyncio.Task[object]]:
             known = {*self._before, asyncio.current_task()}
@@ -205,6 +207,12 @@ class running_proxy:
             names = proxy.gateway.names(flow)
             ends = [name for name in names if name in ("response", "error")]
             assert len(ends) == 1 or flow.request.method == "CONNECT", (flow.request.path, names)
+
+
+async def shut(master: Master, run: asyncio.Task[None]) -> None:
+    """End a mitmproxy that runs."""
+    master.shutdown()
+    await run
 
 
 async def until(condition: Callable[[], object], complaint: str | Callable[[], str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from addons.driver import is_origin_form
 from addons.stream import AttemptStream, install
 from tests.stream.behaviours import break_off, refuse, reset, succeed
 from tests.stream.clients import Http1Client
-from tests.stream.conftest import OVERSIZED, MakeUpstream, Proxy, running_proxy, until
+from tests.stream.conftest import OVERSIZED, MakeUpstream, Proxy, running_proxy, shut, until
 from tests.stream.drivers import ScriptedGateway, Target, Wishes
 from tests.stream.upstreams import Framing
 
@@ -34,8 +35,9 @@ def test_uninstall_restores_everything() -> None:
 
     before = state()
     uninstall = install(OVERSIZED)
-    assert state() != before
+    changed = state()
     uninstall()
+    assert changed != before
     assert state() == before
 
 
@@ -205,21 +207,18 @@ async def test_with_all_of_mitmdumps_addons(confdir: Path, make_upstream: MakeUp
     opts.update(connection_strategy="lazy")
     gateway = ScriptedGateway(Wishes(targets=[Target("http", upstream.port)]))
     master.addons.add(gateway)
-    uninstall = install(OVERSIZED)
-    run = asyncio.create_task(master.run())
-    server = master.addons.get("proxyserver")
-    await until(server.listen_addrs, "mitmproxy does not listen")
-    client = await Http1Client.open(server.listen_addrs()[0][1])
-    try:
+    async with AsyncExitStack() as stack:
+        stack.callback(install(OVERSIZED))
+        stack.push_async_callback(shut, master, asyncio.create_task(master.run()))
+        server = master.addons.get("proxyserver")
+        await until(server.listen_addrs, "mitmproxy does not listen")
+        client = await Http1Client.open(server.listen_addrs()[0][1])
+        stack.push_async_callback(client.close)
         upstream.answers(refuse(), succeed())
         answer = await client.ask()
         assert (answer.status, answer.body, answer.broken) == (200, b"output and more", "")
-    finally:
         await client.close()
         await until(lambda: not server.connections, "the client's connection is left")
-        master.shutdown()
-        await run
-        uninstall()
 
 
 @pytest.mark.parametrize(
