@@ -24,7 +24,7 @@ from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData
 
-from addons import dispatch, messages, pump
+from addons import dispatch, message_fields, messages, pump
 from addons.answers import (
     error_response,
     health,
@@ -127,7 +127,8 @@ class Gateway:
 
     def load(self, _loader: Loader) -> None:
         """mitmproxy is changed while floway is loaded, and no longer."""
-        self._undo += [install(oversized_head()), dispatch.install(), pump.install()]
+        self._undo += [install(oversized_head()), dispatch.install()]
+        self._undo += [pump.install(), message_fields.install()]
 
     def done(self) -> None:
         while self._undo:

@@ -1,0 +1,107 @@
+"""The quick look at a message's fields finds what mitmproxy's own check finds."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy.http import Headers, MessageData, Request, RequestData, ResponseData
+
+from addons import message_fields
+
+ORIGINAL = vars(MessageData)["__post_init__"]
+
+RIGHT: dict[str, Any] = {
+    "http_version": b"HTTP/1.1",
+    "headers": Headers(),
+    "content": b"",
+    "trailers": None,
+    "timestamp_start": 1.5,
+    "timestamp_end": None,
+}
+REQUEST: dict[str, Any] = {
+    "host": "a.example",
+    "port": 80,
+    "method": b"GET",
+    "scheme": b"http",
+    "authority": b"",
+    "path": b"/",
+}
+RESPONSE: dict[str, Any] = {"status_code": 200, "reason": b"OK"}
+MADE = [(RequestData, RIGHT | REQUEST), (ResponseData, RIGHT | RESPONSE)]
+
+
+class Word(bytes):
+    """Not exactly bytes, and right all the same."""
+
+
+VALUES = st.sampled_from(
+    [None, b"", Word(b"x"), "text", 0, True, 1.5, Headers(), [], (b"a",), bytearray(b"x")]
+)
+
+
+@pytest.fixture
+def installed() -> Iterator[None]:
+    undo = message_fields.install()
+    try:
+        yield
+    finally:
+        undo()
+        assert vars(MessageData)["__post_init__"] is ORIGINAL
+
+
+def said(kind: type[MessageData], values: dict[str, Any]) -> str:
+    try:
+        kind(**values)
+    except TypeError as error:
+        return str(error)
+    return "right"
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(("kind", "right"), MADE)
+def test_what_is_right_is_not_looked_at_twice(
+    kind: type[MessageData], right: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("mitmproxy's own check was asked")
+
+    monkeypatch.setattr("mitmproxy.utils.typecheck.check_option_type", never)
+    assert said(kind, right) == "right"
+    with pytest.raises(AssertionError):
+        kind(**{**right, "timestamp_start": 1})
+
+
+@given(data=st.data())
+def test_every_message_is_judged_as_mitmproxy_judges_it(data: st.DataObject) -> None:
+    kind, right = data.draw(st.sampled_from(MADE))
+    wrong = data.draw(st.dictionaries(st.sampled_from(sorted(right)), VALUES, max_size=3))
+    theirs = said(kind, right | wrong)
+    undo = message_fields.install()
+    try:
+        ours = said(kind, right | wrong)
+    finally:
+        undo()
+    assert ours == theirs
+
+
+@pytest.mark.usefixtures("installed")
+def test_nothing_is_left_to_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        Request.make("GET", "http://a.example/")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_without_the_check_there_is_nothing_to_replace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with ``python -O``."""
+    monkeypatch.delattr(MessageData, "__post_init__")
+    message_fields.install()()
+    assert "__post_init__" not in vars(MessageData)
