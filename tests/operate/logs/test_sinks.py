@@ -87,6 +87,42 @@ def test_the_file_is_its_owners_and_is_rotated(tmp_path: Path, log: logging.Logg
     assert written(path)[-1]["event"] == "line 299"
 
 
+def test_what_an_earlier_process_wrote_counts(tmp_path: Path, log: logging.Logger) -> None:
+    """And a line that is too long for any file stands in one of its own."""
+    path = tmp_path / "floway.log"
+    for number in range(2):
+        file = LogFile(path, FILES * 2000, lambda text: pytest.fail(text))
+        log.addHandler(file.handler)
+        log.info("%d %s", number, "x" * (3000 if number else 1800))
+        log.removeHandler(file.handler)
+        file.close()
+    found = {each.name: written(each)[0]["event"][0] for each in tmp_path.iterdir()}
+    assert found == {"floway.log": "1", "floway.log.1": "0"}
+
+
+def test_lines_that_come_together_are_written_together(
+    tmp_path: Path, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    write = sinks._PrivateFile.write
+
+    def counted(self: Any, records: Any) -> None:
+        batches.append(len(records))
+        write(self, records)
+
+    monkeypatch.setattr(sinks._PrivateFile, "write", counted)
+    monkeypatch.setattr(sinks, "GATHERED", 60.0)
+    path = tmp_path / "floway.log"
+    file = LogFile(path, 1_000_000, lambda text: pytest.fail(text))
+    log.addHandler(file.handler)
+    for number in range(200):
+        log.info("%d", number)
+    log.removeHandler(file.handler)
+    file.close()  # nothing waits for the minute to pass
+    assert batches == [200]
+    assert [line["event"] for line in written(path)] == [str(n) for n in range(200)]
+
+
 def test_more_than_the_disk_can_take_is_lost(
     tmp_path: Path, log: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
