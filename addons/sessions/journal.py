@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -25,6 +26,9 @@ TTL: Final = 7 * 86_400.0
 
 WRITE_EVERY: Final = 5.0
 """Seconds between two writes."""
+
+COUNT_EVERY: Final = 0.25
+"""Seconds between two counts. What waits for one holds the whole body of its request."""
 
 MAX_WAITING: Final = 1000
 """Reports that may wait to be counted; of more, the oldest are dropped."""
@@ -76,8 +80,10 @@ class Journal:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            await self._count()
-            await asyncio.sleep(self._write_every)  # others come meanwhile
+            due = time.monotonic() + self._write_every
+            while time.monotonic() < due:
+                await asyncio.sleep(COUNT_EVERY)  # others come meanwhile
+                await self._count()
             await self._count()
             await self._write()
 
