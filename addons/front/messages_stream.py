@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any, Final
 
 from addons.errors import ClientError
 from addons.front import messages_errors
 from addons.front.contract import Json
+from addons.front.event_renderer import REFUSAL, TEXT, EventRenderer
 from addons.front.json_text import compact
 from addons.front.messages_answer import (
     AnswerOptions,
@@ -23,97 +24,46 @@ from addons.front.messages_answer import (
     web_search,
 )
 from addons.front.messages_blocks import Block, Blocks
-from addons.front.openai_errors import response_failure
 from addons.front.reading import (
     BREAK,
-    Shown,
     TextKey,
     item_key,
     listed,
-    part_index,
     response_of,
-    texts,
     truncated,
 )
-from addons.front.sse import EventStream, ServerEvent
 
 PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
 
-_TEXT, _REFUSAL, _SUMMARY, _THOUGHT, _CALL = "text", "refusal", "summary", "thought", "call"
+_CALL: Final = "call"
 
 
-class MessagesRenderer:
+class MessagesRenderer(EventRenderer):
     """One answer, rendered for a client of the messages protocol.
-
-    An answer may come as deltas, as ``*.done`` events without deltas, or as finished items only:
-    whatever was not shown yet is shown when its done event comes.
 
     Args:
         model: the name that was asked for.
         options: the form that the caller wants.
     """
 
-    content_type = "text/event-stream; charset=utf-8"
-    passthrough = False
-    watched: frozenset[str] = frozenset()
-
     def __init__(self, model: str, options: AnswerOptions) -> None:
+        super().__init__()
         self._model = model
         self._options = options
-        self._shown = Shown()
         self._blocks = Blocks(options.stops)
         self._texts: dict[TextKey, Block] = {}
         self._thinking: dict[Hashable, Block] = {}
         self._last: dict[Hashable, TextKey] = {}  # of each reasoning, the part that came last
         self._calls: dict[Hashable, Block] = {}
-        self._items_done = False
         self._refused = False
         self._started = False
-        self._over = False
-        self._handlers: dict[str, Callable[[Json], bytes]] = {
-            "response.created": self._created,
-            "response.output_text.delta": self._text_delta,
-            "response.output_text.done": self._text_done,
-            "response.refusal.delta": self._refusal_delta,
-            "response.refusal.done": self._refusal_done,
-            "response.reasoning_summary_text.delta": self._summary_delta,
-            "response.reasoning_summary_text.done": self._summary_done,
-            "response.reasoning_text.delta": self._thought_delta,
-            "response.reasoning_text.done": self._thought_done,
-            "response.output_item.added": self._item_added,
-            "response.output_item.done": self._item_done,
-            "response.function_call_arguments.delta": self._call_delta,
-            "response.function_call_arguments.done": self._call_done,
-            "response.completed": self._completed,
-            "response.incomplete": self._completed,
-            "response.failed": self._response_failed,
-            "error": self._error_event,
-        }
 
     # --- the contract of a renderer ----------------------------------------------------------
 
     def event(self, event: Json) -> bytes:
         """See :class:`addons.front.contract.Renderer`."""
-        if self._over:
-            return b""
-        kind = event.get("type")
-        handler = self._handlers.get(kind) if type(kind) is str else None
-        if handler is None:
-            return b""
-        out = handler(event)
+        out = super().event(event)
         return out if self._started or not out or self._over else self._start({}) + out
-
-    def passed(self, event: ServerEvent) -> bytes:
-        """The event rendered: the upstream's own bytes are never this protocol."""
-        try:
-            parsed = json.loads(event.data)
-        except (ValueError, RecursionError):  # a comment, or no JSON: nothing to render
-            return b""
-        return self.event(parsed) if isinstance(parsed, dict) else b""
-
-    def passed_run(self, run: bytes) -> bytes:
-        """Each of the events rendered."""
-        return b"".join([self.passed(event) for event in EventStream().feed(run)])
 
     def finish(self) -> bytes:
         """Nothing after a ``message_stop``; an error when the response never came to its end."""
@@ -147,13 +97,9 @@ class MessagesRenderer:
         head = message_head(response, self._model)
         return _event("message_start", message=head) + PING
 
-    def _completed(self, event: Json) -> bytes:
-        response = response_of(event)
-        if event["type"] == "response.incomplete":
-            response = {**response, "status": "incomplete"}
+    def _ended(self, response: Json) -> bytes:
         out = b"" if self._started else self._start(response)
-        if not self._items_done:
-            out += self._output_items(response.get("output"))
+        out += self._items_left(response)
         return out + self._blocks.finish() + self._end(response)
 
     def _end(self, response: Json) -> bytes:
@@ -165,38 +111,7 @@ class MessagesRenderer:
         delta = {"stop_reason": reason, "stop_sequence": stopped or None}
         return _event("message_delta", delta=delta, usage=usage(response)) + _event("message_stop")
 
-    def _output_items(self, output: Any) -> bytes:
-        """The items of an answer whose stream had none finished."""
-        known = [item for _, item, _ in self._shown.characters] + list(self._calls)
-        indexed = all(isinstance(item, int) for item in known)
-        out = b""
-        for index, item in enumerate(listed(output)):
-            out += self._item_done({"item": item, "output_index": index if indexed else None})
-        return out
-
-    def _response_failed(self, event: Json) -> bytes:
-        return self.failed(response_failure(response_of(event).get("error")))
-
-    def _error_event(self, event: Json) -> bytes:
-        return self.failed(response_failure(event.get("error") or event))
-
     # --- text --------------------------------------------------------------------------------
-
-    def _text_delta(self, event: Json) -> bytes:
-        key = (_TEXT, item_key(event), part_index(event, "content_index"))
-        return self._text(key, self._shown.new(key, event.get("delta")))
-
-    def _text_done(self, event: Json) -> bytes:
-        key = (_TEXT, item_key(event), part_index(event, "content_index"))
-        return self._text(key, self._shown.rest(key, event.get("text")))
-
-    def _refusal_delta(self, event: Json) -> bytes:
-        key = (_REFUSAL, item_key(event), part_index(event, "content_index"))
-        return self._refusal(key, self._shown.new(key, event.get("delta")))
-
-    def _refusal_done(self, event: Json) -> bytes:
-        key = (_REFUSAL, item_key(event), part_index(event, "content_index"))
-        return self._refusal(key, self._shown.rest(key, event.get("refusal")))
 
     def _refusal(self, key: TextKey, text: str) -> bytes:
         self._refused = self._refused or bool(text)
@@ -216,7 +131,7 @@ class MessagesRenderer:
             if not isinstance(part, dict):
                 continue
             refused = part.get("type") == "refusal"
-            key = (_REFUSAL if refused else _TEXT, item, index)
+            key = (REFUSAL if refused else TEXT, item, index)
             rest = self._shown.rest(key, part.get("refusal" if refused else "text"))
             out += self._refusal(key, rest) if refused else self._text(key, rest)
             block = self._texts.get(key)
@@ -228,23 +143,7 @@ class MessagesRenderer:
 
     # --- reasoning ---------------------------------------------------------------------------
 
-    def _summary_delta(self, event: Json) -> bytes:
-        key = (_SUMMARY, item_key(event), part_index(event, "summary_index"))
-        return self._thought(key, self._shown.new(key, event.get("delta")))
-
-    def _summary_done(self, event: Json) -> bytes:
-        key = (_SUMMARY, item_key(event), part_index(event, "summary_index"))
-        return self._thought(key, self._shown.rest(key, event.get("text")))
-
-    def _thought_delta(self, event: Json) -> bytes:
-        key = (_THOUGHT, item_key(event), part_index(event, "content_index"))
-        return self._thought(key, self._shown.new(key, event.get("delta")))
-
-    def _thought_done(self, event: Json) -> bytes:
-        key = (_THOUGHT, item_key(event), part_index(event, "content_index"))
-        return self._thought(key, self._shown.rest(key, event.get("text")))
-
-    def _thought(self, key: TextKey, text: str) -> bytes:
+    def _reasoning(self, key: TextKey, text: str) -> bytes:
         if not text or self._options.thinking != "summarized":
             return b""
         item = key[1]
@@ -257,11 +156,7 @@ class MessagesRenderer:
         return self._blocks.write(block, text)
 
     def _reasoning_done(self, key: Hashable, item: Json) -> bytes:
-        out = b""
-        for channel, member in ((_SUMMARY, "summary"), (_THOUGHT, "content")):
-            for index, text in enumerate(texts(item.get(member))):
-                part = (channel, key, index)
-                out += self._thought(part, self._shown.rest(part, text))
+        out = self._reasoning_rest(key, item)
         whole = thinking_block(item, thinking_text(item), self._options.thinking)
         if whole is None:
             return out
@@ -274,21 +169,12 @@ class MessagesRenderer:
 
     # --- items and calls ---------------------------------------------------------------------
 
-    def _item_added(self, event: Json) -> bytes:
-        item = event.get("item")
-        if not isinstance(item, dict):
-            return b""
-        key = item_key(event)
+    def _begun(self, key: Hashable, item: Json) -> bytes:
         self._blocks.item(key)
         calls = item.get("type") in ("function_call", "custom_tool_call")
         return self._announce(key, item) if calls else b""
 
-    def _item_done(self, event: Json) -> bytes:
-        item = event.get("item")
-        if not isinstance(item, dict):
-            return b""
-        self._items_done = True
-        key = item_key(event)
+    def _finished(self, key: Hashable, item: Json) -> bytes:
         return self._rest_of(key, item) + self._blocks.close(key)
 
     def _rest_of(self, key: Hashable, item: Json) -> bytes:
