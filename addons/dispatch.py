@@ -4,6 +4,9 @@ mitmproxy asks each of its 35 addons for each of the eight hooks of a request wh
 hook; measured, that was a fifth of the CPU time of a small request. Here the answers are kept until
 an addon comes or goes. Order, error handling and ``AddonHalt`` are mitmproxy's own.
 
+What a hook carries is asked for three times, and each time found by looking through its class;
+here the names of its fields are kept, too.
+
 A line in the log is an event as well, ``add_log``, which mitmproxy has deprecated and which nearly
 nobody takes: it is made only where somebody does.
 
@@ -17,6 +20,7 @@ import inspect
 import logging
 import weakref
 from collections.abc import Callable
+from dataclasses import fields
 from threading import main_thread
 from typing import Any, Final
 
@@ -86,7 +90,8 @@ def install() -> Callable[[], None]:
     """Use the table from now on; the result undoes it."""
     trigger_event = AddonManager.trigger_event
     register, remove = AddonManager.register, AddonManager.remove
-    emit = LegacyLogEvents.emit
+    emit, arguments_of = LegacyLogEvents.emit, hooks.Hook.args
+    names: dict[type[hooks.Hook], tuple[str, ...]] = {}
     tables: weakref.WeakKeyDictionary[AddonManager, HookTable] = weakref.WeakKeyDictionary()
 
     def table(manager: AddonManager) -> HookTable:
@@ -116,6 +121,12 @@ def install() -> Callable[[], None]:
                 await _search(self, chain, place + 1, event)
                 return
 
+    def arguments_by_name(self: hooks.Hook) -> list[Any]:
+        known = names.get(type(self))
+        if known is None:
+            known = names[type(self)] = tuple(field.name for field in fields(self))  # type: ignore[arg-type]
+        return [getattr(self, name) for name in known]
+
     def emit_where_taken(self: LegacyLogEvents, record: logging.LogRecord) -> None:
         manager = self.master.addons
         # The table is for one thread; what others say is made an event in any case.
@@ -138,12 +149,14 @@ def install() -> Callable[[], None]:
     AddonManager.register = register_and_forget  # type: ignore[method-assign]
     AddonManager.remove = remove_and_forget  # type: ignore[method-assign]
     LegacyLogEvents.emit = emit_where_taken  # type: ignore[method-assign]
+    hooks.Hook.args = arguments_by_name  # type: ignore[method-assign]
 
     def uninstall() -> None:
         AddonManager.trigger_event = trigger_event  # type: ignore[method-assign]
         AddonManager.register = register  # type: ignore[method-assign]
         AddonManager.remove = remove  # type: ignore[method-assign]
         LegacyLogEvents.emit = emit  # type: ignore[method-assign]
+        hooks.Hook.args = arguments_of  # type: ignore[method-assign]
 
     return uninstall
 

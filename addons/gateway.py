@@ -24,7 +24,7 @@ from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData
 
-from addons import dispatch, message_fields, messages, pump
+from addons import dispatch, messages, pump, quick_messages
 from addons.answers import (
     error_response,
     health,
@@ -128,7 +128,7 @@ class Gateway:
     def load(self, _loader: Loader) -> None:
         """mitmproxy is changed while floway is loaded, and no longer."""
         self._undo += [install(oversized_head()), dispatch.install()]
-        self._undo += [pump.install(), message_fields.install()]
+        self._undo += [pump.install(), quick_messages.install()]
 
     def done(self) -> None:
         while self._undo:

@@ -8,7 +8,7 @@ import logging
 import math
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from addons import dispatch
 def replaced() -> tuple[Any, ...]:
     """What :func:`dispatch.install` puts something in the place of."""
     manager = AddonManager
-    return (manager.trigger_event, manager.register, manager.remove, LegacyLogEvents.emit)
+    own = (LegacyLogEvents.emit, hooks.Hook.args)
+    return (manager.trigger_event, manager.register, manager.remove, *own)
 
 
 ORIGINAL = replaced()
@@ -341,6 +342,16 @@ async def test_lines_of_the_log_are_events_for_those_who_take_them() -> None:
             await say("too late")
     assert said == ["here", "elsewhere"]
     assert len(made) == 2
+
+
+def test_every_hook_carries_what_it_carries_in_mitmproxy() -> None:
+    for kind in hooks.all_hooks.values():
+        hook = kind.__new__(kind)
+        for field in fields(kind):  # type: ignore[arg-type]
+            setattr(hook, field.name, object())
+        theirs = hook.args()
+        with Installed():
+            assert hook.args() == hook.args() == theirs
 
 
 async def test_cancellation_is_not_an_addon_s_error(

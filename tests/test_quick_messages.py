@@ -1,9 +1,9 @@
-"""The quick look at a message's fields finds what mitmproxy's own check finds."""
+"""What is done quickly with messages has the outcome that mitmproxy's own way has."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Headers, MessageData, Request, RequestData, ResponseData
 
-from addons import message_fields
+from addons import quick_messages
 
 ORIGINAL = vars(MessageData)["__post_init__"]
 
@@ -46,12 +46,14 @@ VALUES = st.sampled_from(
 
 @pytest.fixture
 def installed() -> Iterator[None]:
-    undo = message_fields.install()
+    before = dict(vars(Headers))
+    undo = quick_messages.install()
     try:
         yield
     finally:
         undo()
         assert vars(MessageData)["__post_init__"] is ORIGINAL
+        assert dict(vars(Headers)) == before
 
 
 def said(kind: type[MessageData], values: dict[str, Any]) -> str:
@@ -81,7 +83,7 @@ def test_every_message_is_judged_as_mitmproxy_judges_it(data: st.DataObject) -> 
     kind, right = data.draw(st.sampled_from(MADE))
     wrong = data.draw(st.dictionaries(st.sampled_from(sorted(right)), VALUES, max_size=3))
     theirs = said(kind, right | wrong)
-    undo = message_fields.install()
+    undo = quick_messages.install()
     try:
         ours = said(kind, right | wrong)
     finally:
@@ -103,5 +105,47 @@ def test_nothing_is_left_to_the_garbage_collector() -> None:
 def test_without_the_check_there_is_nothing_to_replace(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with ``python -O``."""
     monkeypatch.delattr(MessageData, "__post_init__")
-    message_fields.install()()
+    quick_messages.install()()
     assert "__post_init__" not in vars(MessageData)
+
+
+# --- headers by name ----------------------------------------------------------------------------
+
+NAMES = st.sampled_from([b"host", b"Host", b"HOST", b"x-a", b"X-\xc3\xa9", b"\xff", b""])
+FIELDS = st.lists(st.tuples(NAMES, st.sampled_from([b"", b"1", b"\xc3\xa9", b"\xfe"])), max_size=5)
+WANTED = st.one_of(
+    NAMES,
+    NAMES.map(lambda name: name.decode("utf-8", "surrogateescape")),
+    st.sampled_from(["hOsT", "missing", None, 7]),
+)
+LOOKS: dict[str, Callable[[Headers, Any], object]] = {
+    "get": lambda headers, name: headers.get(name),
+    "or else": lambda headers, name: headers.get(name, 7),
+    "get_all": lambda headers, name: headers.get_all(name),
+    "in": lambda headers, name: name in headers,
+    "[]": lambda headers, name: headers[name],
+    "pop": lambda headers, name: (headers.pop(name, None), headers.fields),
+    "set": lambda headers, name: (headers.update({name: "x"}), headers.fields),
+}
+
+
+@given(fields=FIELDS, steps=st.lists(st.tuples(st.sampled_from(sorted(LOOKS)), WANTED), min_size=1))
+def test_headers_are_found_as_mitmproxy_finds_them(
+    fields: list[tuple[bytes, bytes]], steps: list[tuple[str, Any]]
+) -> None:
+    def seen() -> list[object]:
+        headers, out = Headers(fields), list[object]()
+        for look, name in steps:
+            try:
+                out.append(LOOKS[look](headers, name))
+            except (AttributeError, KeyError, TypeError) as error:
+                out.append(repr(error))
+        return out
+
+    theirs = seen()
+    undo = quick_messages.install()
+    try:
+        ours = seen()
+    finally:
+        undo()
+    assert ours == theirs

@@ -1,0 +1,113 @@
+"""Two things that mitmproxy does with every message, done quickly; with the same outcome.
+
+- It looks at the type of each field of each request and response that it makes. It makes an
+  exception for each look and catches some of them, which leaves a dozen of the caller's frames to
+  the garbage collector. Here a field of exactly the type that it should have is found right at
+  once; a message with any other goes through mitmproxy's own check, which decides.
+- It looks for a header by calling a function for each header that there is, and raises and catches
+  an exception for one that is not there. It does so thirty times in a request.
+
+Measured together: a tenth of the CPU time of a small request. Rests on ``MessageData`` and
+``Headers`` of mitmproxy 12.2.3; ``tests/test_quick_messages.py`` compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from types import UnionType
+from typing import get_args, get_origin
+
+from mitmproxy.http import Headers, MessageData
+from mitmproxy.utils.strutils import always_bytes
+
+type Undo = Callable[[], None]
+
+
+def install() -> Undo:
+    """From now on; the result undoes it."""
+    undo = [_install_look(), _install_search()]
+
+    def uninstall() -> None:
+        while undo:
+            undo.pop()()
+
+    return uninstall
+
+
+# --- types of fields ----------------------------------------------------------------------------
+
+
+def exact(kind: type[MessageData]) -> list[tuple[str, frozenset[type]]]:
+    """The fields of a kind of message, each with the types that are right without a further look.
+
+    None of them for a field whose annotation is neither a class nor a union of classes.
+    """
+    found = []
+    for field in fields(kind):
+        given: object = field.type
+        options = get_args(given) if get_origin(given) is UnionType else (given,)
+        classes = {option for option in options if isinstance(option, type)}
+        found.append((field.name, frozenset(classes)))
+    return found
+
+
+def _install_look() -> Undo:
+    thorough: Callable[[MessageData], None] | None = vars(MessageData).get("__post_init__")
+    if thorough is None:  # python -O: mitmproxy does not look either
+        return lambda: None
+    known: dict[type[MessageData], list[tuple[str, frozenset[type]]]] = {}
+
+    def look(self: MessageData) -> None:
+        kind = type(self)
+        if kind not in known:
+            known[kind] = exact(kind)
+        for name, types in known[kind]:
+            if type(getattr(self, name)) not in types:
+                thorough(self)
+                return
+
+    def uninstall() -> None:
+        MessageData.__post_init__ = thorough  # type: ignore[method-assign]
+
+    MessageData.__post_init__ = look  # type: ignore[method-assign]
+    return uninstall
+
+
+# --- headers by name ----------------------------------------------------------------------------
+
+
+def _install_search() -> Undo:
+    own = {name: function for name, function in vars(Headers).items() if name in _SEARCHES}
+    for name, function in _SEARCHES.items():
+        setattr(Headers, name, function)
+
+    def uninstall() -> None:
+        for name in _SEARCHES:
+            if name in own:
+                setattr(Headers, name, own[name])
+            else:
+                delattr(Headers, name)  # the one of a base class
+
+    return uninstall
+
+
+def _get_all(self: Headers, name: str | bytes) -> list[str]:
+    wanted = always_bytes(name, "utf-8", "surrogateescape").lower()
+    return [
+        value.decode("utf-8", "surrogateescape")
+        for key, value in self.fields
+        if key.lower() == wanted
+    ]
+
+
+def _get(self: Headers, key: str | bytes, default: object = None) -> object:
+    values = _get_all(self, key)
+    return ", ".join(values) if values else default
+
+
+def _contains(self: Headers, key: object) -> bool:
+    return bool(_get_all(self, key))  # type: ignore[arg-type]  # what is no name raises as before
+
+
+_SEARCHES = {"get_all": _get_all, "get": _get, "__contains__": _contains}
