@@ -30,6 +30,8 @@ OF_ONE_CONNECTION = frozenset(
 OF_THE_ACCOUNT = frozenset({b"set-cookie", b"set-cookie2", b"clear-site-data"})
 """What the upstream wants its visitor to keep: that is the account, not the client."""
 
+NOT_FOR_CLIENTS = OF_ONE_CONNECTION | OF_THE_ACCOUNT
+
 REQUEST_ID = "x-request-id"
 """Kept on translated errors: it names the request in the upstream's support."""
 
@@ -64,7 +66,7 @@ class Delivery:
                 self._agree_extensions(response)
                 self._strip(response, OF_THE_ACCOUNT)
             else:
-                self._strip(response, OF_ONE_CONNECTION | OF_THE_ACCOUNT)
+                self._strip(response, NOT_FOR_CLIENTS)
                 self._choose_way(response)
         except ClientError as error:
             self._give_up(response, error)
@@ -74,7 +76,7 @@ class Delivery:
 
     def pass_on(self, response: http.Response, body: bytes) -> None:
         """Make a refused answer, whose body (as it came) is known, the client's as it is."""
-        self._strip(response, OF_ONE_CONNECTION | OF_THE_ACCOUNT)
+        self._strip(response, NOT_FOR_CLIENTS)
         response.raw_content = body
         response.headers["content-length"] = str(len(body))
         response.stream = False
@@ -99,10 +101,14 @@ class Delivery:
 
     def _strip(self, response: http.Response, names: frozenset[bytes]) -> None:
         listed = response.headers.get("connection", "") if b"connection" in names else ""
-        gone = {*names, *(name.encode() for name in self._exchange.hidden_headers)}
-        gone |= {
-            word.strip().lower().encode("utf-8", "surrogateescape") for word in listed.split(",")
-        }
+        gone = names
+        if hidden := self._exchange.hidden_headers:
+            gone |= {name.encode() for name in hidden}
+        if listed:
+            gone |= {
+                word.strip().lower().encode("utf-8", "surrogateescape")
+                for word in listed.split(",")
+            }
         response.headers.fields = tuple(
             pair for pair in response.headers.fields if pair[0].lower() not in gone
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
+from types import NoneType
 from typing import Any, Final
 
 from mitmproxy import http
 
-from addons.exchange import Exchange
+from addons.exchange import Exchange, Usage
 from addons.providers.contract import Outcome
 
 METADATA = "floway"
@@ -36,6 +37,8 @@ MARKERS: Final[Mapping[str, str]] = {
 }
 """Markers in the list of flows, and what each says."""
 
+_PLAIN = frozenset({str, int, float, bool, bytes, NoneType})
+_COUNTED = tuple(field.name for field in fields(Usage))
 _NOT_SENT = frozenset({"rewrite_failed", "judge_failed", "relay_failed"})
 
 
@@ -59,7 +62,7 @@ def describe(flow: http.HTTPFlow, exchange: Exchange, most: int = 0) -> None:
             for each in exchange.attempts
         ]
     if exchange.usage is not None:
-        summary["usage"] = asdict(exchange.usage)
+        summary["usage"] = {name: getattr(exchange.usage, name) for name in _COUNTED}
     if exchange.outcome is not None:
         summary["outcome"] = exchange.outcome.value
     words = [
@@ -149,11 +152,13 @@ def _cache(exchange: Exchange) -> str:
 
 def _plain(value: Any) -> Any:
     """``value`` as mitmproxy can save it (facts: trap 22); what has no such form as its text."""
-    kind = type(value)
-    if value is None or kind in (str, int, float, bool, bytes):
+    if type(value) in _PLAIN:
         return value
     if isinstance(value, dict):
-        return {str(key): _plain(member) for key, member in value.items()}
+        return {
+            str(key): member if type(member) in _PLAIN else _plain(member)
+            for key, member in value.items()
+        }
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(member) for member in value]
     return str(value)

@@ -149,6 +149,8 @@ def chain(prompt: Prompt, model: str, before: str = "") -> Chain:
 
 def shortened(text: str) -> str:
     """A text from outside, printable and bounded."""
+    if len(text) <= MAX_TEXT and text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else "?" for sign in text[:MAX_TEXT])
 
 
