@@ -13,7 +13,8 @@ Where things are, in the order in which a request meets them:
 - ``accounts/``: the pool: which account serves, which one cools.
 - ``stream.py``: the one room that knows mitmproxy's HTTP layer. Its parts: ``driver.py`` (who
   decides about a flow), ``intake.py`` (the client's half), ``sending.py`` (the upstream's half),
-  ``tunnel.py`` (WebSocket), ``production.py`` (bodies that are made while they are sent),
+  ``deadlines.py`` (how long is waited), ``tunnel.py`` (WebSocket), ``production.py`` (bodies that
+  are made while they are sent),
   ``dispatch.py`` (hooks from a table), ``pump.py`` (events in fewer turns), ``quick_messages.py``
   (headers found, and messages checked, quickly).
 - ``relay.py``: a committed answer on its way to the client, chunk by chunk; ``generation.py``: an

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections.abc import Callable
 
 from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Connection, ConnectionState, Server
-from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
     Http1Client,
@@ -34,9 +33,6 @@ from mitmproxy.proxy.layers.http import (
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 
 from addons.driver import Origin
-
-TICK = 5.0
-"""Most seconds between looks at what a stream waits for."""
 
 type Commands = layer.CommandGenerator[None]
 type ReadBody = Callable[[Http1Client, events.Event], Commands]
@@ -168,62 +164,6 @@ class Held:
             return events
         whole = ResponseData(events[0].stream_id, b"".join(body))
         return [whole, *(event for event in events if not isinstance(event, ResponseData))]
-
-
-class Deadline:
-    """How long the current wait of a stream may last.
-
-    mitmproxy's timers cannot be stopped, so a wait that begins finds those of earlier waits and
-    orders one only when they would fire too late.
-    """
-
-    def __init__(self) -> None:
-        self._at = 0.0
-        self._timers: dict[commands.RequestWakeup, float] = {}
-
-    @property
-    def over(self) -> bool:
-        return time.monotonic() >= self._at
-
-    def start(self, seconds: float) -> Commands:
-        """The wait that begins now may last this long."""
-        self._at = time.monotonic() + seconds
-        yield from self.wake()
-
-    def wake(self) -> Commands:
-        """Have a timer that fires at the deadline, or at the next tick if that is earlier."""
-        now = time.monotonic()
-        at = min(self._at, now + TICK)
-        if all(other > at + 0.01 for other in self._timers.values()):
-            timer = commands.RequestWakeup(max(at - now, 0.0))
-            self._timers[timer] = at
-            yield timer
-
-    def claims(self, event: events.Wakeup) -> bool:
-        """Whether a timer that has fired is one of these."""
-        return self._timers.pop(event.command, None) is not None
-
-    def disown(self, http: HttpLayer) -> None:
-        """Let timers that fire later find nobody, so that they do not keep a flow in memory."""
-        for timer in self._timers:
-            if timer in http.command_sources:
-                http.command_sources[timer] = _NOBODY
-        self._timers.clear()
-
-
-class _Nobody(layer.Layer):
-    """Takes the timers of streams that wait for nothing."""
-
-    def __init__(self) -> None:
-        """Without a context: it is part of no connection."""
-
-    def handle_event(self, event: events.Event) -> Commands:
-        yield from ()
-
-    _handle_event = handle_event
-
-
-_NOBODY = _Nobody()
 
 
 def opening_connection(http: HttpLayer, wanted: GetHttpConnection) -> Connection | None:

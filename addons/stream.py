@@ -13,8 +13,8 @@ Facts that the code rests on (mitmproxy 12.2.3; ``tests/stream`` is the contract
 - the HTTP layer finds the stream of an event by its stream id, and ignores events with an id that
   it does not know. Each attempt has an id of its own (see ``sending.py``), so nothing that
   belongs to one attempt can reach the next;
-- a timer's event travels through all layers that its command went through: in a CONNECT tunnel
-  through the stream of the CONNECT as well;
+- a timer cannot be stopped, and its event travels through all layers that its command went
+  through: in a CONNECT tunnel through the stream of the CONNECT as well (see ``deadlines.py``);
 - upstream connections are reused when their *addresses are equal*, which
   :class:`~addons.driver.Origin` uses to keep accounts, and WebSocket upgrades (no HTTP/2), on
   connections of their own.
@@ -53,12 +53,12 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
+from addons.deadlines import Clock, Deadline, Tick
 from addons.driver import Driver, Origin, Replan, Step
 from addons.intake import IntakeStream, bounded
 from addons.production import Production
 from addons.providers.contract import Ended
 from addons.sending import (
-    Deadline,
     Held,
     Sending,
     forget_dead,
@@ -96,7 +96,6 @@ class AttemptStream(IntakeStream):
         self._sending: Sending | None = None
         self._opening: layers.GetHttpConnection | None = None
         self._waiting: Replan | Production | None = None
-        self._deadline = Deadline()
         self._relaying: Callable[[HttpEvent], Commands] | None = None
         """``server_state`` while data may take the short way."""
         self._chunked = False
@@ -106,6 +105,10 @@ class AttemptStream(IntakeStream):
         parent = self.context.layers[self.context.layers.index(self) - 1]
         assert isinstance(parent, HttpLayer)
         return parent
+
+    @cached_property
+    def _deadline(self) -> Deadline:
+        return Deadline(Clock.of(self._http), self)
 
     # --- events in, commands out ---------------------------------------------------------------
 
@@ -119,14 +122,14 @@ class AttemptStream(IntakeStream):
             event.stream_id = self.stream_id
         elif isinstance(event, RequestProtocolError):
             self._client_left()
-        elif isinstance(event, events.Wakeup) and self._deadline.claims(event):
+        elif isinstance(event, Tick):
             late = yield from self._is_late()
             if not late:
                 return
         yield from self._addressed(super().handle_event(event))
 
     def _handle_event(self, event: events.Event) -> Commands:
-        if isinstance(event, events.Wakeup):
+        if isinstance(event, Tick):
             yield from self._end_wait()
         else:
             yield from super()._handle_event(event)
@@ -144,7 +147,7 @@ class AttemptStream(IntakeStream):
                     command.event.stream_id = self._sending.id
             elif isinstance(command, layers.DropStream):
                 yield from self._addressed(self._abandon())
-                self._deadline.disown(self._http)
+                self._deadline.forget()
             yield command
 
     def _client_left(self) -> None:

@@ -39,6 +39,7 @@ USES_MITMPROXY = {
 
 KNOWS_THE_LAYERS = {
     "addons.stream": "the one place that changes how mitmproxy's HTTP layer works",
+    "addons.deadlines": "the stream's timers",
     "addons.sending": "the stream's half that sends another attempt",
     "addons.tunnel": "the stream's half that speaks WebSocket",
     "addons.intake": "the stream's half that reads the request of a client",

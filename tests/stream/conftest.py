@@ -247,8 +247,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("addons.sending.time", clock)
-    monkeypatch.setattr("addons.sending.TICK", 0.02)
+    monkeypatch.setattr("addons.deadlines.time", clock)
+    monkeypatch.setattr("addons.deadlines.TICK", 0.02)
     return clock
 
 

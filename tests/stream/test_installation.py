@@ -182,7 +182,7 @@ async def test_connections_are_forgotten(
 async def test_flows_are_let_go(
     confdir: Path, make_upstream: MakeUpstream, client_kind: str
 ) -> None:
-    """A deadline's timer cannot be stopped, but it does not keep the flow in memory."""
+    """A timer cannot be stopped, but it does not keep the flow in memory."""
     upstream = await make_upstream("h2")
     async with running_proxy(confdir) as proxy:
         proxy.aim(upstream)
