@@ -2,7 +2,8 @@
 
 Where things are, in the order in which a request meets them:
 
-- ``floway.py``: the script for ``mitmdump -s``; puts the parts together.
+- ``floway.py``: the script for ``mitmdump -s``; puts the parts together. ``lean.py``: what it does
+  not load.
 - ``configuration.py``, ``settings.py``, ``settings_layers.py``: options and settings.
 - ``launch.py``: start and stop of store, sandbox and providers.
 - ``gateway.py``: mitmproxy's hooks: routes, keys, the request's way in and the answer's way out.

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from addons import lean  # noqa: F401  (before whatever else imports what it spares)
 from addons.accounts.credentials.vault import Vault
 from addons.configuration import Configuration
 from addons.control import Control

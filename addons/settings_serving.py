@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import BeforeValidator, ByteSize, Field
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from addons.accounts.rules import CooldownRule, Seconds
 from addons.settings_account import AccountEntry
@@ -41,7 +41,9 @@ def resolve_home(home: Path | str | None) -> Path:
 
 
 class ServingSettings(BaseSettings):
-    """The first part of :class:`addons.settings.Settings`."""
+    """The first part of :class:`addons.settings.Settings`, the only one that is validated."""
+
+    model_config = SettingsConfigDict(defer_build=True)
 
     home: Path = Field(
         default_factory=default_home,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -110,8 +110,28 @@ def parse(text: bytes, file: Path | None = None) -> Profile:
     Raises:
         ProfileError: as :func:`load`.
     """
+    data = _read_yaml(text, file, "safe")
+    if not isinstance(data, dict):
+        raise ProfileError(
+            "not a profile: the top level must be a map", file=file, remedy="See profile.py"
+        )
     try:
-        data = YAML(typ="rt").load(text)
+        return Profile.model_validate(_plain(data))
+    except ValidationError as error:
+        # Read once more, with the lines: who makes no mistake does not pay for them.
+        raise _explained(error, _read_yaml(text, file, "rt"), file) from error
+
+
+def _read_yaml(text: bytes, file: Path | None, how: Literal["safe", "rt"]) -> Any:
+    """The document: ``safe`` in a quarter less memory and time, ``rt`` knows where all of it stood.
+
+    ``pure``: the same YAML 1.2 everywhere; the compiled reader, where there is one, reads 1.1.
+
+    Raises:
+        ProfileError: it is not YAML.
+    """
+    try:
+        return YAML(typ=how, pure=True).load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ProfileError(
@@ -119,14 +139,6 @@ def parse(text: bytes, file: Path | None = None) -> Profile:
         ) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise ProfileError(f"not YAML: {error}", file=file, remedy="Mend the syntax") from error
-    if not isinstance(data, CommentedMap):
-        raise ProfileError(
-            "not a profile: the top level must be a map", file=file, remedy="See profile.py"
-        )
-    try:
-        return Profile.model_validate(_plain(data))
-    except ValidationError as error:
-        raise _explained(error, data, file) from error
 
 
 def _plain(data: Any) -> Any:

@@ -21,13 +21,18 @@ Label = Annotated[
 class Answered(BaseModel):
     """Base of all answers: a member more than the document says is a mistake of ours."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+    # Built when it is first used: most runs of floway never see the control API.
+    model_config = ConfigDict(
+        extra="forbid", json_schema_serialization_defaults_required=True, defer_build=True
+    )
 
 
 class Asked(BaseModel):
     """Base of all request bodies: no unknown member, and no value of another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 # --- errors --------------------------------------------------------------------------------------
