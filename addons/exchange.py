@@ -14,6 +14,7 @@ from addons.errors import ClientError
 from addons.front.aliases import DEFAULT, alias_of
 from addons.front.bodies import decode, parse_object
 from addons.front.contract import ClientProtocol, Renderer, Turn
+from addons.front.earlier import EarlierBodies
 from addons.front.routes import Route
 from addons.providers.contract import HeaderList, Outcome, Provider, Verdict
 
@@ -105,6 +106,7 @@ class Exchange:
         only_account: label of the one account that may serve it; "" for any. Nothing is learned of
             where its conversation belongs, then.
         profile: name of the profile in whose form it is to leave; "" for the usual one.
+        earlier: bodies of earlier requests, which this one may repeat.
     """
 
     id: str
@@ -135,6 +137,7 @@ class Exchange:
     watch: Watch | None = None
     only_account: str = ""
     profile: str = ""
+    earlier: EarlierBodies | None = None
 
     @property
     def websocket(self) -> bool:
@@ -186,10 +189,16 @@ class Exchange:
         if self.route.kind not in ("model", "count"):
             return
         self.body = decode(body, content_encoding, limit=limit)
-        self.request = parse_object(self.body)
+        earlier = self.earlier if self.protocol.name == "responses" else None
+        if earlier is None:
+            self.request = parse_object(self.body)
+        else:
+            self.request = earlier.read(self.principal, self.body)
         if self.route.kind == "count":
             return
         self.turn = self.protocol.parse(self.request)
+        if earlier is not None:
+            earlier.keep(self.principal, self.body, self.request)
         self._follow_alias(self.turn, aliases)
         self._choose_provider(self.turn.model)
         self.renderer = self.protocol.renderer(self.turn, self.request)

@@ -43,6 +43,7 @@ from addons.driver import Origin, Replan, drive, driver_of, release
 from addons.errors import ClientError
 from addons.exchange import Candidate, Exchange
 from addons.front import protocols
+from addons.front.earlier import EarlierBodies
 from addons.front.keys import ClientKeys, proxy_keys
 from addons.front.routes import Route, RouteTable
 from addons.production import Production
@@ -117,6 +118,7 @@ class Gateway:
     def __init__(self, witness: Witness) -> None:
         self.service: Service | None = None
         self._witness = witness
+        self._earlier = EarlierBodies()
         self._undo: list[Callable[[], None]] = []
         self._foreign: weakref.WeakSet[http.HTTPFlow] = weakref.WeakSet()
         self._productions: weakref.WeakSet[Production] = weakref.WeakSet()
@@ -194,6 +196,7 @@ class Gateway:
             only_account=asked.account,
             profile=asked.profile,
             summary=told(asked),
+            earlier=self._earlier,
         )
         driver = ExchangeDriver(flow, exchange, service.settings, self._witness)
         drive(flow, driver)

@@ -140,9 +140,20 @@ def parse_object(body: bytes) -> Json:
         parsed = _parse_patiently(body)
     if not isinstance(parsed, dict):
         raise _invalid(f"it must be a JSON object, not {json_type(parsed)}")
-    if _deeper_than(parsed, MAX_DEPTH):
+    if is_too_deep(parsed):
         raise _too_deep()
     return parsed
+
+
+def is_too_deep(parsed: Json) -> bool:
+    """Whether an object is nested deeper than :data:`MAX_DEPTH`."""
+    level: list[Any] = [parsed]
+    for _ in range(MAX_DEPTH):
+        values = chain.from_iterable([c.values() if type(c) is dict else c for c in level])
+        level = [value for value in values if type(value) in _CONTAINERS]
+        if not level:
+            return False
+    return True
 
 
 def _parse_patiently(body: bytes) -> Any:
@@ -193,16 +204,6 @@ def _too_deep() -> BadRequest:
     return BadRequest(
         "invalid_json", f"The request body is nested more than {MAX_DEPTH} levels deep."
     )
-
-
-def _deeper_than(root: Json, limit: int) -> bool:
-    level: list[Any] = [root]
-    for _ in range(limit):
-        values = chain.from_iterable([c.values() if type(c) is dict else c for c in level])
-        level = [value for value in values if type(value) in _CONTAINERS]
-        if not level:
-            return False
-    return True
 
 
 def _repaired(value: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from addons.errors import BadRequest, ClientError
 from addons.front import openai_errors
 from addons.front.contract import Json, Renderer, Turn
+from addons.front.earlier import Items
 from addons.front.members import JSON_TYPES, check_members, fault
 from addons.front.sse import ServerEvent, encode
 
@@ -126,7 +127,8 @@ def _with_input_list(body: Json) -> Json:
         )
     if not isinstance(given, list):
         raise fault("input", "a string or an array of input items", given)
-    for index, item in enumerate(given):
+    known = given.repeated if isinstance(given, Items) else 0  # those were right before
+    for index, item in enumerate(given[known:], known):
         if not _is_sound(item):
             _check_item(item, f"input[{index}]")
     return body

@@ -11,8 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import and_, eq, is_
+from typing import Any, Final
 
 import orjson
 
@@ -24,6 +27,9 @@ type Json = dict[str, Any]
 
 MAX_ID = 64
 """Longest item id that the backend takes, in characters (codex-wire.md §7.2)."""
+
+WRITTEN: Final = "codex items"
+"""Name of the :class:`Written` of a conversation."""
 
 _SPREAD = 0xFF
 """Items of a thread are made within so many milliseconds of its own time: never in the future."""
@@ -47,8 +53,36 @@ def listed(given: Any) -> list[Any]:
     return given
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was made of the items of a request; see :func:`normalised`.
+
+    Attributes:
+        given: the items that it was made of.
+        turns: id of each one's turn.
+        keys: of each one, see :attr:`Writer.key`.
+    """
+
+    thread_id: str
+    forms: ItemForms
+    given: Sequence[Any]
+    turns: Sequence[str]
+    items: Sequence[Json]
+    keys: Sequence[str]
+
+    def alike(self, given: Sequence[Any], turns: Sequence[str]) -> int:
+        """How many items at the beginning are the very same objects, in the same turns."""
+        same = [*map(and_, map(is_, self.given, given), map(eq, self.turns, turns))]
+        return same.index(False) if False in same else len(same)
+
+
 def normalised(
-    given: Sequence[Any], *, thread_id: str, forms: ItemForms, turns: Sequence[str] = ()
+    given: Sequence[Any],
+    *,
+    thread_id: str,
+    forms: ItemForms,
+    turns: Sequence[str] = (),
+    made: dict[str, Any] | None = None,
 ) -> list[Json]:
     """The members of ``input`` in official form.
 
@@ -57,16 +91,27 @@ def normalised(
 
     Args:
         turns: id of each item's turn, see :func:`turn_ids`; made here when not given.
+        made: of the conversation (:attr:`addons.front.earlier.Items.made`): what was written of
+            the items that are repeated, is not written again.
 
     Raises:
         BadRequest: names the item that can't be sent, and why.
     """
     writer = Writer(thread_id, forms)
     turns = turns or turn_ids(given, thread_id)
-    return [
-        writer.item(item, index, turn)
-        for index, (item, turn) in enumerate(zip(given, turns, strict=True))
-    ]
+    written: list[Json] = []
+    keys: list[str] = []
+    before = made.get(WRITTEN) if made is not None else None
+    if before is not None and (before.thread_id, before.forms) == (thread_id, forms):
+        known = before.alike(given, turns)
+        written, keys = list(before.items[:known]), list(before.keys[:known])
+        writer.resume(keys)
+    for index in range(len(written), len(given)):
+        written.append(writer.item(given[index], index, turns[index]))
+        keys.append(writer.key)
+    if made is not None:
+        made[WRITTEN] = Written(thread_id, forms, list(given), turns, list(written), keys)
+    return written
 
 
 def turn_ids(given: Sequence[Any], thread_id: str, *, continued: str = "") -> list[str]:
@@ -100,6 +145,9 @@ class Writer:
         thread_id: UUIDv7; ids and times are made from it.
         forms: of the release and the body's shape.
         place: items of different places are never equal.
+
+    Attributes:
+        key: the same for equal items: of the last one written; "" where it was left as it is.
     """
 
     def __init__(self, thread_id: str, forms: ItemForms, *, place: str = "item") -> None:
@@ -107,7 +155,12 @@ class Writer:
         self._thread = thread_id
         self._made_at = int(ids.minted_at(thread_id) * 1000)
         self._salt = f"{place}\0{thread_id}\0".encode()
-        self._seen: dict[str, int] = {}
+        self._seen: Counter[str] = Counter()
+        self.key = ""
+
+    def resume(self, keys: Iterable[str]) -> None:
+        """Go on after items with these keys."""
+        self._seen.update(keys)
 
     def item(self, item: Any, index: int, turn: str) -> Json:
         """A caller's item.
@@ -119,6 +172,7 @@ class Writer:
         Raises:
             BadRequest: names the item that can't be sent, and why.
         """
+        self.key = ""
         if not isinstance(item, dict):
             place = f"input[{index}]"
             raise BadRequest("invalid_type", f"{place} must be an object", param=place)
@@ -148,11 +202,11 @@ class Writer:
             content = {name: value for name, value in item.items() if name not in left}
         digest = self._named(content)
         made_at = self._made_at + (int(digest[28:30], 16) & _SPREAD)
-        made: Json = {}
+        made = content.copy()
         if form.prefix:
             own = item.get("id")
             made["id"] = own if _is_known(own, form.prefix) else self._id(form, digest, made_at)
-        if "status" in item and "status" in form.order:
+        if "status" in item and "status" in form.place:
             made["status"] = item["status"]
         if form.metadata:
             given = item.get(form.metadata)
@@ -160,22 +214,16 @@ class Writer:
         for name, value in form.fixed:
             if name not in content:
                 made[name] = value
-        ordered: Json = {}
-        for name in form.order:
-            if name in content:
-                ordered[name] = content[name]
-            elif name in made:
-                ordered[name] = made[name]
-        if len(ordered) < len(content) + len(made):
-            for name in content:
-                if name not in ordered:
-                    ordered[name] = content[name]
+        ordered = {name: made[name] for name in form.order if name in made}
+        if len(ordered) < len(made):
+            ordered |= {name: value for name, value in made.items() if name not in ordered}
         return ordered
 
     def _named(self, content: Json) -> str:
         """Digest of an item in hex; a different one for each of several equal items."""
         text = self._salt + dump(content)
         key = hashlib.sha256(text).hexdigest()
+        self.key = key
         seen = self._seen.get(key, 0) + 1
         self._seen[key] = seen
         if seen > 1:
@@ -218,22 +266,22 @@ def instructions_item(text: str, writer: Writer, form: ItemForm | None, turn: st
 def _metadata(form: ItemForm, content: Json, turn: str, made_at: int, digest: str) -> Json:
     out: Json = {}
     for member in form.metadata_members:
-        match member.source:
-            case "turn":
-                out[member.name] = turn
-            case "time":
-                # The time inside the id, with a fraction of a millisecond of its own.
-                out[member.name] = round(made_at / 1000 + int(digest[30:34], 16) / 1e8, 7)
-            case "parts":
-                parts = content.get("content")
-                by_part = member.by_part or {}
-                other = by_part.get(ANY_PART, "unknown")
-                out[member.name] = [
-                    by_part.get(str(_type(part)), other)
-                    for part in (parts if isinstance(parts, list) else ())
-                ]
-            case "value":
-                out[member.name] = member.value
+        source = member.source
+        if source == "turn":
+            out[member.name] = turn
+        elif source == "time":
+            # The time inside the id, with a fraction of a millisecond of its own.
+            out[member.name] = round(made_at / 1000 + int(digest[30:34], 16) / 1e8, 7)
+        elif source == "parts":
+            parts = content.get("content")
+            by_part = member.by_part or {}
+            other = by_part.get(ANY_PART, "unknown")
+            out[member.name] = [
+                by_part.get(str(_type(part)), other)
+                for part in (parts if isinstance(parts, list) else ())
+            ]
+        else:
+            out[member.name] = member.value
     return out
 
 

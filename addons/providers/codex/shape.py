@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from addons.errors import BadRequest
+from addons.front.earlier import Items
 from addons.providers.codex import ids, items
 from fingerprints.item_forms import ItemForms
 
@@ -58,7 +59,8 @@ def bring(
     continued = turn_id if body.get("previous_response_id") else ""
     turns = items.turn_ids(given, thread_id, continued=continued)
     first = continued or items.turn_id(thread_id)
-    given = items.normalised(given, thread_id=thread_id, forms=forms, turns=turns)
+    made = given.made if isinstance(given, Items) else None
+    given = items.normalised(given, thread_id=thread_id, forms=forms, turns=turns, made=made)
     said = bool(previous) and previous == prefix_key(body)
     leading: list[Json] = []
     writer = items.Writer(thread_id, forms, place="leading")

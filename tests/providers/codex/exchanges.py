@@ -11,6 +11,7 @@ from addons.accounts.model import Account
 from addons.exchange import Attempt, Exchange
 from addons.front import protocols
 from addons.front.bodies import decode
+from addons.front.earlier import EarlierBodies
 from addons.front.routes import RouteTable
 from addons.providers.codex import roster
 from addons.providers.codex.models import ModelList
@@ -73,6 +74,7 @@ class Side:
 
     Attributes:
         url: of an upstream that serves the model list; the requests themselves go nowhere.
+        earlier: bodies that its clients sent before, where those are kept.
     """
 
     url: str = "http://127.0.0.1:9"
@@ -81,6 +83,7 @@ class Side:
     clock: Clock = field(default_factory=Clock)
     own: list[Account] = field(default_factory=lambda: accounts("ada", "ben"))
     forward_hosts: Sequence[str] = ()
+    earlier: EarlierBodies | None = None
 
     def __post_init__(self) -> None:
         settings = Settings(profile=self.profile, forward_hosts=list(self.forward_hosts))
@@ -120,6 +123,7 @@ class Side:
             method,
             path,
             [(name.encode(), value.encode()) for name, value in headers],
+            earlier=self.earlier,
         )
         exchange.read(raw, exchange.header("content-encoding"), limit=1 << 26)
         return exchange
