@@ -10,7 +10,9 @@ import pytest
 from addons.lean import absent
 
 UNUSED = (
+    "addons.providers.cursor.work",  # of a floway without its accounts
     "fastapi",  # the control API's, loaded when it is first asked for
+    "google.protobuf",
     "httpx._main",
     "replay.sandbox",  # of a floway without accounts
     "rich",

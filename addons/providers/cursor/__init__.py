@@ -2,8 +2,9 @@
 
 Where things are, in the order in which a request meets them:
 
-- ``provider.py``, ``routes.py``: the facade, and what it serves; ``runs.py``, ``serving.py``,
-  ``judging.py``, ``progress.py``: the attempts of one request; ``models.py``,
+- ``provider.py``, ``routes.py``: the facade, and what it serves; ``work.py``: what is loaded when
+  there is something to do; ``runs.py``, ``serving.py``, ``judging.py``, ``progress.py``: the
+  attempts of one request; ``models.py``,
   ``model_choice.py``: models; ``limits.py``, ``metering.py``: what was used; ``upstream.py``: the
   way to Cursor.
 - ``telling/``: what is said to Cursor. ``reading.py``, ``history.py``, ``conversation.py``,
@@ -23,5 +24,5 @@ Where things are, in the order in which a request meets them:
   is about; ``classification.py``: what follows; ``unfamiliar.py``: what nobody knows yet.
 - ``sign_in/``: ``roster.py``, ``authority.py``, ``login.py``, ``credentials.py``, ``usage.py``.
 - ``official/``: official clients, passed on and looked at.
-- ``lens.py``: what mitmweb shows; ``proto/``: the messages.
+- ``lens.py``, ``lens_text.py``: what mitmweb shows; ``proto/``: the messages.
 """

@@ -15,7 +15,8 @@ from typing import Final
 
 from addons.errors import BadRequest
 from addons.front.contract import Json
-from addons.providers.cursor.models import MAX_OPTION, PREFIX, Model, Variant
+from addons.providers.cursor.models import MAX_OPTION, Model, Variant
+from addons.providers.cursor.routes import PREFIX
 
 RANKS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Efforts, least first."""
@@ -43,11 +44,6 @@ class Choice:
     parameters: tuple[tuple[str, str], ...] = ()
     window: int | None = None
     notes: tuple[str, ...] = ()
-
-
-def serves(name: str) -> bool:
-    """Whether a model's name is one of this provider's."""
-    return name.startswith(PREFIX) and len(name) > len(PREFIX)
 
 
 def choose(body: Json, models: Sequence[Model]) -> Choice:

@@ -21,9 +21,7 @@ from addons.providers.cursor.proto.aiserver_pb2 import (
     DegradationStatus,
     ModelVariant,
 )
-
-PREFIX: Final = "cursor/"
-"""Before the names of all models of this provider."""
+from addons.providers.cursor.routes import PREFIX
 
 MAX_MODELS: Final = 1000
 

@@ -1,64 +1,46 @@
 """The Cursor provider: the facade that the gateway talks to.
 
-What decides is pure and lives beside this file. Model requests become runs (:mod:`.runs`); calls of
-official clients are passed on (:mod:`.passing`).
+What decides is pure and lives beside this file. What it takes to do so is loaded when there is
+something to do (:mod:`.work`); a floway without an account of Cursor's has routes and an empty
+pool.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addons.accounts.authority import Secret
 from addons.accounts.model import Account
-from addons.choice import once
 from addons.errors import ClientError
 from addons.exchange import Exchange
-from addons.front.models import ModelEntry, model_list, one_model
+from addons.front.models import ModelEntry
 from addons.front.routes import Route
 from addons.operate.contract import Operated
-from addons.providers.contract import (
-    Answer,
-    Commit,
-    Ended,
-    Fail,
-    Forward,
-    Generated,
-    Hold,
-    NextAccount,
-    Outcome,
-    Plan,
-    Refuse,
-    Verdict,
-)
-from addons.providers.cursor import metering
-from addons.providers.cursor.limits import Limits
-from addons.providers.cursor.model_choice import serves
-from addons.providers.cursor.models import PREFIX, entries
+from addons.providers.contract import Answer, Outcome, Plan, Verdict
 from addons.providers.cursor.official import passing
-from addons.providers.cursor.official.watching import RunWatch
-from addons.providers.cursor.progress import Progress
-from addons.providers.cursor.routes import routes
-from addons.providers.cursor.runs import Runs
-from addons.providers.cursor.serving import LENT, Serving
+from addons.providers.cursor.routes import routes, serves
+from addons.providers.cursor.serving import Serving
 from addons.providers.cursor.sign_in import roster
 from addons.providers.cursor.sign_in.authority import CursorAuthority
 from addons.providers.cursor.sign_in.credentials import PROVIDER
-from addons.providers.cursor.sign_in.roster import credential_of
-from addons.providers.cursor.telling import preferences
-from addons.providers.cursor.telling.checkpoints import Checkpoints
-from addons.providers.cursor.telling.continued import Continued
-from addons.providers.cursor.upstream import CursorUpstream
-from addons.providers.cursor.wire.answer import refusal
 from addons.sessions.journal import Journal
 from addons.settings import Settings
 from addons.store.contract import Store
-from fingerprints.serial import dumps
+
+if TYPE_CHECKING:
+    from addons.providers.cursor.upstream import CursorUpstream
+    from addons.providers.cursor.work import Work
 
 
 class CursorProvider:
-    """Implements :class:`addons.providers.contract.Provider`."""
+    """Implements :class:`addons.providers.contract.Provider`.
+
+    Args:
+        upstream: None: the one of the settings.
+    """
 
     name = PROVIDER
     observed_events: frozenset[str] = frozenset()
@@ -68,40 +50,32 @@ class CursorProvider:
         settings: Settings,
         store: Store | None,
         authority: CursorAuthority,
-        upstream: CursorUpstream,
+        upstream: CursorUpstream | None,
         accounts: Sequence[tuple[Account, Secret]],
         more: Sequence[Account] = (),
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._clock = clock
+        self._store = store
         self._upstream = upstream
+        self._clock = clock
         self._serving = Serving(settings, store, authority, accounts, more, clock=clock)
-        self._kept = Checkpoints(store, clock, preferences.checkpoint_limits(settings))
-        self._continued = Continued(store, settings, clock)
         self._journal = Journal(store)
-        self._limits = Limits(self._serving.pool, upstream.quota, clock)
-        self._runs = Runs(
-            self._serving,
-            upstream,
-            self._kept,
-            self._continued,
-            hold_seconds=settings.hold_seconds,
-            telling=preferences.telling(settings),
-            clock=clock,
-        )
+        self._beginning = asyncio.Lock()
+        self._work: Work | None = None
+        if upstream is not None or not self.idle or _is_named(settings):
+            self._work = self._made_work()
 
     @classmethod
     def of_settings(cls, settings: Settings, store: Store | None) -> CursorProvider:
         """With the user's own accounts, at the real host or the one that the settings name."""
         authority = CursorAuthority(settings)
         accounts = roster.configured(settings, authority)
-        upstream = CursorUpstream(settings)
         if store is None:
-            return cls(settings, store, authority, upstream, accounts)
+            return cls(settings, store, authority, None, accounts)
         more = roster.added(settings, authority)
-        provider = cls(settings, store, authority, upstream, accounts, more)
+        provider = cls(settings, store, authority, None, accounts, more)
         serving = provider._serving
         serving.keeper = roster.keeper(settings, store, serving.pool, [a for a, _ in accounts])
         return provider
@@ -116,6 +90,8 @@ class CursorProvider:
         sign_ins: Sequence[tuple[str, Mapping[str, Any]]],
     ) -> CursorProvider:
         """With the sandbox's made-up accounts: label and tokens of each."""
+        from addons.providers.cursor.upstream import CursorUpstream
+
         authority = CursorAuthority(
             settings.model_copy(update={"upstreams": {PROVIDER: url}}), ca_file=ca_file
         )
@@ -132,10 +108,7 @@ class CursorProvider:
         return passing.is_official(exchange)
 
     async def models(self) -> Sequence[ModelEntry]:
-        ready = [each for each in self.accounts if await self._serving.usable(each)]
-        if not ready:
-            return []
-        return entries(await self._upstream.all_models(ready))
+        return [] if self.idle else await (await self._at_work()).models()
 
     @property
     def accounts(self) -> Sequence[Account]:
@@ -150,84 +123,51 @@ class CursorProvider:
 
     async def start(self) -> None:
         await self._serving.start()
-        await self._kept.load()
-        await self._continued.load()
+        if self._work is not None:
+            await self._work.start()
         self._journal.start()
 
     async def stop(self) -> None:
-        await self._runs.stop()
-        await self._limits.stop()
-        await self._upstream.close()
-        await self._continued.close()
+        if self._work is not None:
+            await self._work.stop()
         await self._journal.stop()
         await self._serving.stop()
 
-    # --- plan --------------------------------------------------------------------------------
+    # --- work --------------------------------------------------------------------------------
+
+    async def _at_work(self) -> Work:
+        """In a thread the first time: the imports take too long for the event loop."""
+        if self._work is None:
+            async with self._beginning:
+                if self._work is None:
+                    work = await asyncio.to_thread(self._made_work)
+                    await work.start()
+                    self._work = work
+        return self._work
+
+    def _made_work(self) -> Work:
+        """
+        Raises:
+            FlowayError: a setting can't be used.
+        """
+        from addons.providers.cursor.upstream import CursorUpstream
+        from addons.providers.cursor.work import Work
+
+        upstream = self._upstream or CursorUpstream(self._settings)
+        return Work(
+            self._settings, self._store, self._serving, self._journal, upstream, self._clock
+        )
 
     async def plan(self, exchange: Exchange) -> Plan:
-        if not isinstance(exchange.state, Progress):
-            exchange.state = Progress()
-        match exchange.route.kind:
-            case "model":
-                return await self._runs.plan(exchange, exchange.state)
-            case "models" if not self.knows(exchange):
-                return await self._listed(exchange)
-            case _:
-                return await self._passed(exchange, exchange.state)
-
-    async def _listed(self, exchange: Exchange) -> Generated:
-        """Where no other provider has a list.
-
-        Raises:
-            ClientError: there is no list, or no such model in it.
-        """
-        found = await self.models()
-        wanted = exchange.path.partition("?")[0].partition("/v1/models")[2].strip("/")
-        shown = one_model(found, wanted) if wanted else model_list(found)
-        return Generated(200, [(b"content-type", b"application/json")], once(dumps(shown)))
-
-    async def _passed(self, exchange: Exchange, progress: Progress) -> Plan:
-        """An official client's call: as its own, or lent an account.
-
-        That is where the user wants it, and where the client's only sign-in is a key of floway's.
-        """
-        hosts = self._upstream.own_hosts
-        if progress.watch is None:
-            path = exchange.path.partition("?")[0]
-            progress.watch = exchange.watch = RunWatch.of_path(
-                path, exchange.header("connect-content-encoding")
-            )
-        own = not any(passing.is_floway_s(exchange, header) for header in exchange.headers)
-        if not passing.is_swappable(exchange) or (
-            own and self.name not in self._settings.swap_accounts
-        ):
-            return Forward(passing.request(exchange, hosts), "")
-        account = await self._serving.lent(exchange, progress)
-        if isinstance(account, ClientError):
-            return Refuse(account)
-        token = credential_of(account).access_token
-        progress.lend(account, token, self._clock())
-        if exchange.route.host is None:
-            hosts = await self._upstream.hosts(account)
-        request = passing.request(exchange, hosts, token=token, lane=account.handle)
-        return Forward(request, account.label)
-
-    # --- judge -------------------------------------------------------------------------------
+        return await (await self._at_work()).plan(exchange)
 
     def judge(self, exchange: Exchange, answer: Answer) -> Verdict:
-        """An official client is given what comes, unless another account can do better unseen."""
-        progress: Progress = exchange.state
-        if progress.watch is not None and answer.status is not None:
-            progress.watch.head(answer.status, answer.headers)
-        refused = answer.status is not None and answer.status >= 400
-        if progress.account is None or not refused or exchange.route.kind == "duplex":
-            return Commit()
-        if answer.ended is Ended.OPEN:
-            return Hold()
-        assert answer.status is not None
-        error = refusal(answer.status, answer.body, _metadata(answer))
-        verdict = self._runs.judging.refused(progress, None, error, 0).verdict
-        return Commit() if isinstance(verdict, Fail) else verdict
+        assert self._work is not None, "it planned the attempt"
+        return self._work.judge(exchange, answer)
+
+    async def after(self, exchange: Exchange, outcome: Outcome) -> None:
+        if self._work is not None:
+            await self._work.after(exchange, outcome)
 
     def explain(
         self,
@@ -258,58 +198,8 @@ class CursorProvider:
     def error_frame(self, exchange: Exchange, error: ClientError) -> bytes:
         return b""
 
-    # --- after -------------------------------------------------------------------------------
 
-    async def after(self, exchange: Exchange, outcome: Outcome) -> None:
-        progress = exchange.state
-        if not isinstance(progress, Progress):
-            return
-        if progress.watch is not None:
-            exchange.summary["passed"] = progress.watch.summary()
-        if progress.account is None:
-            return
-        await self._serving.settle(exchange, progress)
-        self._limits.used(progress.account)
-        if progress.begun is None:
-            self._judge_passed(exchange, progress, progress.account, outcome)
-            return
-        if exchange.usage is not None:
-            told = metering.facts(exchange, progress, exchange.usage)
-            if told is not None:
-                self._journal.report(told)
-        if outcome is Outcome.COMPLETED:
-            self._serving.pool.succeeded(
-                exchange.binding,
-                progress.account,
-                progress.model,
-                self._clock(),
-                started=progress.begun.started,
-            )
-
-    def _judge_passed(
-        self, exchange: Exchange, progress: Progress, account: Account, outcome: Outcome
-    ) -> None:
-        """A call that passed with a lent account may have told of its limits; else it stays."""
-        error = progress.watch.error if progress.watch is not None else None
-        if error is None:
-            if outcome is Outcome.COMPLETED:
-                self._serving.pool.succeeded(
-                    exchange.conversation, account, LENT, self._clock(), started=progress.lent_at
-                )
-            return
-        assert progress.watch is not None
-        watch = progress.watch
-        verdict = self._runs.judging.refused(progress, None, error, watch.produced).verdict
-        if isinstance(verdict, NextAccount):
-            # A run is lent an account before its model is known: the limit of one model counts
-            # for all that are lent.
-            for model in (PREFIX + watch.model, LENT):
-                self._serving.cool(account, model, verdict)
-
-
-def _metadata(answer: Answer) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for name, value in answer.headers:
-        key = name.decode("latin-1").lower()
-        found[key] = (*found.get(key, ()), value.decode("latin-1"))
-    return found
+def _is_named(settings: Settings) -> bool:
+    """Whether settings speak of Cursor's hosts or clients: a mistake in them is told at start."""
+    named = (settings.upstreams, settings.agent_upstreams, settings.client_versions)
+    return any(PROVIDER in each for each in named)

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from addons.front.routes import Route
-from addons.providers.cursor.models import PREFIX
 from addons.providers.cursor.wire.endpoint import RUN
+
+PREFIX: Final = "cursor/"
+"""Before the names of all models of this provider."""
 
 BACKEND: Final = "api2.cursor.sh"
 """Where official clients sign in (cursor-protocol.md §1.1)."""
@@ -44,6 +46,11 @@ def routes(provider: str, forward_hosts: Iterable[str]) -> list[Route]:
         Route(None, "GET", "/v1/models/*", "models", "responses", provider, "", "One model"),
         *(route for host in hosts for route in _official(host, provider)),
     ]  # fmt: skip
+
+
+def serves(model: str) -> bool:
+    """Whether a model's name is one of this provider's."""
+    return model.startswith(PREFIX) and len(model) > len(PREFIX)
 
 
 def _official(host: str | None, provider: str) -> list[Route]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from addons.accounts.authority import Secret
 from addons.accounts.keeper import Keeper
@@ -26,13 +26,14 @@ from addons.providers.contract import (
     SameAccount,
     Verdict,
 )
-from addons.providers.cursor.failures.classification import after_refresh
-from addons.providers.cursor.progress import Progress, Refusal
 from addons.providers.cursor.sign_in.authority import CursorAuthority
 from addons.providers.cursor.sign_in.credentials import PROVIDER
 from addons.providers.cursor.sign_in.roster import Renewal, credential_of
 from addons.settings import Settings
 from addons.store.contract import Store
+
+if TYPE_CHECKING:
+    from addons.providers.cursor.progress import Progress, Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,8 @@ class Serving:
         if verdict is None and progress.refused is not None:  # it failed once it was given
             verdict = progress.refused.verdict
         if isinstance(verdict, RefreshCredentials):
+            from addons.providers.cursor.failures.classification import after_refresh
+
             if await self._renewed(last, progress):
                 return last
             verdict = after_refresh(verdict)

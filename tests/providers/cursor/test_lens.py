@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addons.debug.views.lens import Look
-from addons.providers.cursor.lens import ConnectLens, fields_of
+from addons.providers.cursor.lens import ConnectLens
+from addons.providers.cursor.lens_text import fields_of
 from addons.providers.cursor.proto import agent_pb2, aiserver_pb2
 from addons.providers.cursor.wire.connect import COMPRESSED, END_STREAM, frame
 from addons.providers.cursor.wire.endpoint import APPEND, RUN

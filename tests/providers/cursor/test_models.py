@@ -8,7 +8,7 @@ import pytest
 
 from addons.errors import BadRequest
 from addons.front.models import model_list
-from addons.providers.cursor.model_choice import Choice, choose, serves
+from addons.providers.cursor.model_choice import Choice, choose
 from addons.providers.cursor.models import MalformedModels, ModelList, entries, parse, united
 from addons.providers.cursor.proto.agent_pb2 import Empty, GetUsableModelsResponse, ModelDetails
 from addons.providers.cursor.proto.aiserver_pb2 import (
@@ -18,6 +18,7 @@ from addons.providers.cursor.proto.aiserver_pb2 import (
     ModelVariant,
     VariantParameter,
 )
+from addons.providers.cursor.routes import serves
 
 type Json = dict[str, Any]
 
