@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.floway_process import MITMDUMP, READY, ROOT, clean_environment, stop_group, until
+from tests.floway_process import clean_environment, command, running_floway, until
 from tests.providers.codex import sign_ins
 
 pytestmark = pytest.mark.slow
@@ -38,27 +36,15 @@ def _walk(folder: Path, url: str) -> None:
         FLOWAY_ISSUERS=f"codex={url}",
         FLOWAY_UPSTREAMS=f"codex={url}",
         FLOWAY_CREDENTIAL_STORE="file",
-        PYTHONPATH=str(ROOT),
     )
 
     def accounts(*words: str) -> None:
-        command = [sys.executable, "-m", "replay.cli", "accounts", *words]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
+        command("accounts", *words, environment=environment)
 
     accounts("add", "codex", "--label", "ada", "--import", str(folder / "ada.json"))
-    log_file = folder / "floway.log"
-    command = [str(MITMDUMP), "-p", "0", "-s", str(ROOT / "addons" / "floway.py")]
-    command += ["--set", f"confdir={folder / 'mitmproxy'}"]
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        until(lambda: READY.search(log_file.read_text()) is not None, 60, "floway is not ready")
-        assert "Serving 1 account(s): ada (codex)" in log_file.read_text()
-        ready = READY.search(log_file.read_text())
-        assert ready is not None
-        with httpx.Client(base_url=ready[1], trust_env=False, timeout=30) as client:
+    with running_floway(folder, environment=environment) as floway:
+        assert "Serving 1 account(s): ada (codex)" in floway.log()
+        with httpx.Client(base_url=floway.url, trust_env=False, timeout=30) as client:
 
             def served_by() -> str:
                 answer = client.post("/v1/responses", json={"model": "gpt-5.5", "input": "Hi"})
@@ -81,10 +67,7 @@ def _walk(folder: Path, url: str) -> None:
             accounts("enable", "ben")
             accounts("remove", "ada")
             _within(NOTICED, lambda: served_by() == "ben")
-    finally:
-        stop_group(process)
-    text = log_file.read_text()
-    assert "Traceback" not in text
+    text = floway.log()
     assert "eyJ" not in text
     assert "rt_" not in text
 

@@ -12,8 +12,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,17 +23,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from replay.sandbox.config import AccountSpec
+from replay.sandbox_control import SandboxControl
 from tests.canaries import Search
-from tests.floway_process import (
-    MITMDUMP,
-    READY,
-    ROOT,
-    Floway,
-    SandboxControl,
-    clean_environment,
-    stop_group,
-    until,
-)
+from tests.floway_process import ROOT, Floway, clean_environment, command, running_floway
 from tests.providers.codex import sign_ins
 
 pytestmark = pytest.mark.slow
@@ -214,7 +204,7 @@ class Run:
                 if name.lower() in ("authorization", "chatgpt-account-id"):
                     found[f"{name} of request {number}"] = value.rpartition(" ")[2]
         for kind in ("", "cursor/"):
-            for account in self.floway.sandbox._json("GET", f"{kind}accounts")["accounts"]:
+            for account in self.floway.sandbox.ask("GET", f"{kind}accounts")["accounts"]:
                 for name in ("email", "refresh_token", "api_key", "id"):
                     found[f"{name} of {account['label']}"] = account[name]
         return found
@@ -254,9 +244,7 @@ def walk(run: Run) -> None:
     run.talk()
     # Sign-ins that are over, and are renewed
     for account in run.floway.sandbox.accounts():
-        run.floway.sandbox._json(
-            "POST", f"accounts/{account['label']}", json={"expire_tokens": True}
-        )
+        run.floway.sandbox.ask("POST", f"accounts/{account['label']}", json={"expire_tokens": True})
     run.ask("/v1/responses", prompt("expired"))
     # The other provider
     run.fail({"kind": "delay"})
@@ -266,8 +254,8 @@ def walk(run: Run) -> None:
     run.ask("/v1/chat/completions", cursor)
     run.fail({"kind": "agent", "how": "error", "message": ERROR, "at": "after_output"})
     run.ask("/v1/responses", prompt(model="cursor/composer-2", stream=True))
-    for account in run.floway.sandbox._json("GET", "cursor/accounts")["accounts"]:
-        run.floway.sandbox._json(
+    for account in run.floway.sandbox.ask("GET", "cursor/accounts")["accounts"]:
+        run.floway.sandbox.ask(
             "POST", f"cursor/accounts/{account['label']}", json={"expire_tokens": True}
         )
     run.ask("/v1/chat/completions", cursor)
@@ -339,48 +327,27 @@ def _sign_ins(folder: Path, url: str) -> None:
     control = SandboxControl(url)
     own = {"FLOWAY_ISSUERS": f"codex={url}", "FLOWAY_UPSTREAMS": f"codex={url}"}
     own |= {"FLOWAY_CREDENTIAL_STORE": "file", "FLOWAY_LOG_LEVEL": "debug"}
-    environment = clean_environment(
-        folder / "user", FLOWAY_HOME=str(folder / "state"), PYTHONPATH=str(ROOT), **own
-    )
+    environment = clean_environment(folder / "user", FLOWAY_HOME=str(folder / "state"), **own)
     said: dict[str, bytes] = {}
 
-    def command(*words: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "replay.cli", *words],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=60,
-            check=False,
-        )
-        said[" ".join(["floway", *words])] = done.stdout
+    def type_in(*words: str) -> None:
+        done = command(*words, environment=environment, check=False)
+        said[" ".join(["floway", *words])] = f"{done.stdout}{done.stderr}".encode()
 
     for account in control.accounts():
         file = str(folder / f"{account['label']}.json")
-        command("accounts", "add", "codex", "--label", account["label"], "--import", file)
-    log_file = folder / "floway.log"
-    words = [str(MITMDUMP), "-p", "0", "-s", str(ROOT / "addons" / "floway.py")]
-    words += ["--set", f"confdir={folder / 'mitmproxy'}"]
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            words, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        until(lambda: READY.search(log_file.read_text()) is not None, 60, "floway is not ready")
-        ready = READY.search(log_file.read_text())
-        assert ready is not None
-        statuses = _refreshed(ready[1], control)
+        type_in("accounts", "add", "codex", "--label", account["label"], "--import", file)
+    with running_floway(folder, environment=environment) as floway:
+        statuses = _refreshed(floway.url, control)
         secrets = _secrets_of(control)
-        command("accounts", "list", "--json")
-        command("accounts", "show", "canaryada", "--json")
-        command("accounts", "refresh", "canaryben")
+        type_in("accounts", "list", "--json")
+        type_in("accounts", "show", "canaryada", "--json")
+        type_in("accounts", "refresh", "canaryben")
         for name in ("cooldowns", "sessions"):
-            command(name, "list", "--json")
-        command("logs")
-    finally:
-        stop_group(process)
-    command("accounts", "list")
-    command("accounts", "show", "canaryben")
+            type_in(name, "list", "--json")
+        type_in("logs")
+    type_in("accounts", "list")
+    type_in("accounts", "show", "canaryben")
     assert statuses[:2] == [200, 200], "with the first tokens, and with new ones"
     search = Search(secrets)
     found = [find for where, data in said.items() for find in search.in_bytes(data, where)]
@@ -391,9 +358,9 @@ def _sign_ins(folder: Path, url: str) -> None:
         for find in found
         if not (find.where.startswith(asked) and find.secret.startswith("email of"))
     ]
-    found += search.in_bytes(log_file.read_bytes(), "the output")
+    found += search.in_bytes(floway.log_file.read_bytes(), "the output")
     found += search.below(folder / "state", besides=("credentials",))
-    log_text = log_file.read_text()
+    log_text = floway.log()
     assert "refreshed" in log_text
     assert "could not be refreshed" in log_text or "the sign-in is over" in log_text
     assert not found, "\n".join(map(str, found))
@@ -410,7 +377,7 @@ def _refreshed(url: str, control: SandboxControl) -> list[int]:
 
     def change(**what: Any) -> None:
         for account in control.accounts():
-            control._json("POST", f"accounts/{account['label']}", json=what)
+            control.ask("POST", f"accounts/{account['label']}", json=what)
 
     ask()
     change(expire_tokens=True)

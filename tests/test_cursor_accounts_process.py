@@ -6,8 +6,6 @@ There is no other account, and no TLS to the upstream: runs go by ``RunSSE``.
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import httpx
 import pytest
 
 from replay.sandbox import Sandbox, SandboxConfig
-from tests.floway_process import MITMDUMP, READY, ROOT, clean_environment, stop_group, until
+from tests.floway_process import clean_environment, command, running_floway, until
 
 pytestmark = pytest.mark.slow
 
@@ -37,35 +35,18 @@ def _walk(folder: Path, url: str, keys: dict[str, str]) -> None:
         FLOWAY_HOME=str(folder / "state"),
         FLOWAY_UPSTREAMS=f"cursor={url}",
         FLOWAY_CREDENTIAL_STORE="file",
-        PYTHONPATH=str(ROOT),
     )
 
     def accounts(*words: str, told: str = "") -> str:
-        command = [sys.executable, "-m", "replay.cli", "accounts", *words]
-        done = subprocess.run(
-            command, env=environment, check=True, capture_output=True, input=told, text=True
-        )
-        return done.stdout
+        return command("accounts", *words, environment=environment, told=told).stdout
 
     accounts("add", "cursor", "--label", "work", "--api-key", told=keys["kim"])
-    log_file = folder / "floway.log"
-    command = [str(MITMDUMP), "-p", "0", "-s", str(ROOT / "addons" / "floway.py")]
-    command += ["--set", f"confdir={folder / 'mitmproxy'}"]
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        until(lambda: READY.search(log_file.read_text()) is not None, 60, "floway is not ready")
-        ready = READY.search(log_file.read_text())
-        assert ready is not None
-        with httpx.Client(base_url=ready[1], trust_env=False, timeout=30) as client:
-            _serve(client, url, accounts, keys)
-    finally:
-        stop_group(process)
-    log_text = log_file.read_text()
-    assert "Traceback" not in log_text
-    assert not any(key in log_text for key in keys.values())
+    with (
+        running_floway(folder, environment=environment) as floway,
+        httpx.Client(base_url=floway.url, trust_env=False, timeout=30) as client,
+    ):
+        _serve(client, url, accounts, keys)
+    assert not any(key in floway.log() for key in keys.values())
 
 
 def _serve(client: httpx.Client, url: str, accounts: Any, keys: dict[str, str]) -> None:

@@ -15,7 +15,8 @@ import pytest
 from addons.errors import FlowayError
 from addons.floway import build_providers, open_store, start_sandbox
 from addons.settings import Settings
-from tests.floway_process import MITMDUMP, ROOT, clean_environment
+from replay.floway_process import MITMDUMP
+from tests.floway_process import ROOT, clean_environment
 
 SCRIPT = ROOT / "addons" / "floway.py"
 

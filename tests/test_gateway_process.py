@@ -17,8 +17,9 @@ import pytest
 import zstandard
 from websockets.sync.client import connect
 
+from replay.child import ProcessFailed
 from tests.clients.evidence import RESPONSES, leaks, model_requests
-from tests.floway_process import Floway, ProcessError, running_floway, until
+from tests.floway_process import Floway, running_floway, until
 from tests.tls_server import RawServer, TestAuthority
 
 type Json = dict[str, Any]
@@ -497,7 +498,7 @@ def test_a_traceback_in_the_log_fails_the_test(tmp_path: Path) -> None:
     script = tmp_path / "broken.py"
     script.write_text("def request(flow):\n    raise RuntimeError('broken on purpose')\n")
     with (
-        pytest.raises(ProcessError, match="broken on purpose"),
+        pytest.raises(ProcessFailed, match="broken on purpose"),
         running_floway(tmp_path / "floway", "-s", str(script)) as floway,
     ):
         httpx.get(f"{floway.url}/healthz", trust_env=False)
@@ -506,7 +507,7 @@ def test_a_traceback_in_the_log_fails_the_test(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_floway_that_does_not_start_says_why(tmp_path: Path) -> None:
     with (
-        pytest.raises(ProcessError, match=r"hold_seconds.*never"),
+        pytest.raises(ProcessFailed, match=r"hold_seconds.*never"),
         running_floway(tmp_path / "floway", floway_hold_seconds="never"),
     ):
         pytest.fail("it started")

@@ -15,11 +15,11 @@ from replay.bench import profile
 from replay.bench.bars import MEMORY_REQUESTS
 from replay.bench.machine import this_machine
 from replay.bench.measurement import Series
-from replay.bench.processes import ProcessFailed
 from replay.bench.profiler import MODES
 from replay.bench.report import Report
 from replay.bench.runner import CASES, MEMORY, Plan, Runner
 from replay.bench.targets import DEFAULT_TARGETS, TARGETS, Target, Workshop
+from replay.child import ProcessFailed
 
 LEGS = ("http1", "h2")
 _PROFILED_SECONDS = 5.0

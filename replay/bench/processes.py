@@ -2,102 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-START_LIMIT = 30.0
-"""Seconds for a process to listen."""
-_STOP_LIMIT = 5.0
-_LOG_TAIL = 2000
-
-
-class ProcessFailed(RuntimeError):
-    """A process of the bench did not start or ended by itself; the message holds its log's end."""
-
-
-class Child:
-    """A process with its output in a log file, ended when the ``with`` block is left."""
-
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        log: Path,
-        *,
-        environment: dict[str, str] | None = None,
-        cores: set[int] | None = None,
-    ) -> None:
-        self.name = name
-        self.log = log
-        with log.open("wb") as errors:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if self.talks else errors,
-                stderr=errors,
-                env=_neutral_environment() | (environment or {}),
-                start_new_session=True,
-            )
-        if cores:
-            os.sched_setaffinity(self.process.pid, cores)
-
-    talks = False
-    """Whether standard output is the way back for answers."""
-
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End it: politely, then not."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(_STOP_LIMIT)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):  # an order that it did not live to take
-                    stream.close()
-
-    def failure(self, what: str) -> ProcessFailed:
-        tail = self.log.read_text("utf-8", "replace")[-_LOG_TAIL:].strip()
-        return ProcessFailed(f"{self.name} {what}; its log ends:\n{tail or '(nothing)'}")
-
-    def check(self) -> None:
-        """
-        Raises:
-            ProcessFailed: it has ended.
-        """
-        if self.process.poll() is not None:
-            raise self.failure(f"ended with code {self.process.returncode}")
-
-    def wait_until(self, ready: Callable[[], bool], what: str) -> None:
-        """Ask again and again whether it is ``ready``.
-
-        Raises:
-            ProcessFailed: it ended, or is not ready within :data:`START_LIMIT`.
-        """
-        limit = time.monotonic() + START_LIMIT
-        while not ready():
-            self.check()
-            if time.monotonic() > limit:
-                raise self.failure(f"{what}: not within {START_LIMIT:.0f} s")
-            time.sleep(0.05)
+from replay.child import START_LIMIT, Child
 
 
 class Worker(Child):
@@ -114,9 +29,6 @@ class Worker(Child):
         cores: set[int] | None = None,
     ) -> None:
         super().__init__(module, [sys.executable, "-P", "-m", module, *arguments], log, cores=cores)
-
-    def __enter__(self) -> Worker:
-        return self
 
     def answer(self) -> Any:
         """The next line.
@@ -143,24 +55,6 @@ class Worker(Child):
         except BrokenPipeError:
             raise self.failure("ended") from None
         return self.answer()
-
-
-def _neutral_environment() -> dict[str, str]:
-    """This process's, without the user's settings of floway and of proxies."""
-    proxies = {"http_proxy", "https_proxy", "all_proxy"}
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("FLOWAY_") and name.lower() not in proxies
-    }
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def listens(port: int) -> bool:

@@ -13,16 +13,9 @@ from pathlib import Path
 from replay.bench import profiler
 from replay.bench.load import Order
 from replay.bench.measurement import Case, Memory, Results, Series, Turn
-from replay.bench.processes import (
-    Child,
-    Worker,
-    free_port,
-    healthy,
-    listens,
-    processor_seconds,
-    resident_bytes,
-)
+from replay.bench.processes import Worker, healthy, listens, processor_seconds, resident_bytes
 from replay.bench.targets import FAILOVER_MARKER, Target, Workshop
+from replay.child import Child, free_port, neutral_environment
 
 SHORT_DELTAS = 2
 """Text deltas of the short answers."""
@@ -149,7 +142,7 @@ class Runner:
                     target.name,
                     launch.command,
                     self._log(target.name),
-                    environment=launch.environment,
+                    environment=neutral_environment(**launch.environment),
                     cores=self._proxy_core,
                 )
                 started[target.name] = _Proxy(stack.enter_context(child), port)
@@ -172,7 +165,7 @@ class Runner:
                 proxy.child.check()
                 results.resident[name] = resident_bytes(proxy.child.process.pid)
         for name, proxy in proxies.items():
-            results.warnings[name] = log_lines(proxy.child.log.read_text("utf-8", "replace"))
+            results.warnings[name] = log_lines(proxy.child.log())
         results.faults += failover_faults(plan.targets, results)
         return results
 

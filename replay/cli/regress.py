@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from fingerprints.errors import TraceError
-from replay.bench.processes import ProcessFailed
+from replay.child import ProcessFailed
 from replay.cli import reports
 from replay.cli.check import OWN, load
 from replay.cli.failure import USAGE, CommandFailed

@@ -24,7 +24,7 @@ from replay.continuity.clients import (
 from replay.continuity.errors import PlayFailed, Unavailable
 from replay.continuity.measure import Measured, WatchedCache, measured
 from replay.continuity.programs import CodexDirect, OpenCode
-from replay.continuity.proxy import FlowayProcess
+from replay.continuity.proxy import ServingFloway
 from replay.record import install
 from replay.record.install import Installed
 from replay.sandbox import Sandbox, SandboxConfig
@@ -178,7 +178,7 @@ class Stage:
                 sandbox, cache = await stack.enter_async_context(self._sandbox(case))
                 floway = None
                 if case.accounts:
-                    process = FlowayProcess(scratch / "floway", sandbox, case.accounts)
+                    process = ServingFloway(scratch / "floway", sandbox, case.accounts)
                     floway = await stack.enter_async_context(process)
                 player = _player(case, client, scratch / "client", sandbox, floway)
                 stack.push_async_callback(closed, player)
@@ -227,7 +227,7 @@ def _player(
     client: Installed | None,
     folder: Path,
     sandbox: Sandbox,
-    floway: FlowayProcess | None,
+    floway: ServingFloway | None,
 ) -> Player:
     if floway is None:
         return ScriptedOfficial(sandbox) if client is None else CodexDirect(client, folder, sandbox)
@@ -245,7 +245,7 @@ def _player(
 
 
 async def _middle(
-    case: Case, sandbox: Sandbox, cache: WatchedCache, floway: FlowayProcess | None
+    case: Case, sandbox: Sandbox, cache: WatchedCache, floway: ServingFloway | None
 ) -> None:
     """What happens half way.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 
 from fingerprints.errors import ProfileError
-from replay.bench.processes import ProcessFailed
+from replay.child import ProcessFailed
 from replay.cli.clients import MODEL
 from replay.doctor.finding import Finding, fault, ok
-from replay.regress.floway_process import FlowayProcess
+from replay.floway_process import FlowayProcess
 
 CHECK = "self-test"
 SECONDS = 20.0
@@ -34,10 +34,10 @@ def selftest(profile: str) -> Finding:
 
 
 def _asked(profile: str, folder: Path) -> Finding:
-    with FlowayProcess(profile, folder, gate=True) as floway:
+    with FlowayProcess(folder, {"floway_sandbox": "true", "floway_profile": profile}) as floway:
         try:
             answer = httpx.post(
-                f"http://127.0.0.1:{floway.port}/v1/responses",
+                f"{floway.url}/v1/responses",
                 json={"model": MODEL, "input": "Say hello."},
                 timeout=SECONDS,
                 trust_env=False,

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 import psutil
+
+from replay.child import end_group
 
 STOP_SECONDS = 10.0
 """How long a process may take to end by itself."""
@@ -80,16 +79,6 @@ async def stop(process: asyncio.subprocess.Process) -> None:
                 await process.wait()
     end_group(process.pid)
     await process.wait()
-
-
-def end_group(leader: int) -> None:
-    """Kill what is left of the process group that ``leader`` leads or led."""
-    if sys.platform == "win32":
-        with contextlib.suppress(OSError):
-            os.kill(leader, signal.SIGTERM)
-    else:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader, signal.SIGKILL)
 
 
 def at_home(home: Path) -> list[psutil.Process]:

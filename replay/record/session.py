@@ -30,6 +30,7 @@ import addons
 from fingerprints import trace_file
 from fingerprints.errors import TraceError
 from fingerprints.trace import Trace
+from replay.child import neutral_environment
 from replay.record import routing
 from replay.record.errors import RecordError
 from replay.record.processes import child, end_all_at_home
@@ -162,14 +163,11 @@ class Session:
             command += ["-s", str(script)]
         for name, value in options.items():
             command += ["--set", f"{name}={value}"]
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("FLOWAY_") and not name.lower().endswith("_proxy")
-        }
         reading: asyncio.Task[None] | None = None
         try:
-            async with child(command, environment=environment, folder=self._scratch) as process:
+            async with child(
+                command, environment=neutral_environment(), folder=self._scratch
+            ) as process:
                 assert process.stdout is not None
                 ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
                 reading = asyncio.create_task(self._read(process.stdout, ready))

@@ -12,7 +12,8 @@ from typing import Final
 
 import pexpect
 
-from replay.record.processes import TAIL, end_group
+from replay.child import end_group
+from replay.record.processes import TAIL
 
 ROWS, COLUMNS = 40, 120
 _LOOK: Final = 0.1

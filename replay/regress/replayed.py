@@ -24,8 +24,9 @@ from fingerprints.profile import Profile
 from fingerprints.trace import Exchange, Trace
 from fingerprints.trace_check import check_trace
 from replay.cli.tables import all_routes
+from replay.floway_process import FlowayProcess
 from replay.regress.corpus import Recorded, by_scenario, own_profile
-from replay.regress.floway_process import FlowayProcess
+from replay.regress.received import received
 from replay.regress.sender import Sender, SendFailed
 from replay.report import checked, compared
 from replay.report.model import Request, found
@@ -89,7 +90,7 @@ class Replay:
 
     def requests(self, recorded: Recorded, *, side_by_side: bool = False) -> list[Request]:
         """One recording, sent; each request that came out, checked in both ways."""
-        self.floway.forget()
+        self.floway.sandbox.forget()
         sender = Sender(self.floway.port)
         problem = ""
         for exchange in requests_of(recorded.trace):
@@ -98,7 +99,7 @@ class Replay:
             except SendFailed as error:
                 problem = str(error)
                 break
-        outgoing = model_requests(self.floway.received(recorded.trace, self.profile))
+        outgoing = model_requests(received(self.floway.sandbox, recorded.trace, self.profile))
         name = f"{recorded.trace.name} through floway as {self.profile.name}"
         out = list(self._judged(outgoing, name, side_by_side=side_by_side))
         if problem or not out:
@@ -216,6 +217,7 @@ def replaying(profile: str, official: Sequence[Recorded]) -> Iterator[Replay]:
         if (each.trace.client, each.trace.release) == (loaded.client, loaded.release)
     ]
     with TemporaryDirectory(prefix="floway-regress-") as folder:
-        home = Path(folder)
-        with FlowayProcess(profile, home) as floway:
+        options = {"floway_sandbox": "true", "floway_profile": profile}
+        with FlowayProcess(Path(folder), options) as floway:
+            floway.sandbox.gate("off")  # it takes all, so that the checker tells what is wrong
             yield Replay(floway, loaded, goldens)

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from replay.bench.processes import (
-    Child,
-    ProcessFailed,
     Worker,
-    free_port,
     healthy,
     listens,
     parse_processor,
@@ -19,6 +15,7 @@ from replay.bench.processes import (
     processor_seconds,
     resident_bytes,
 )
+from replay.child import ProcessFailed, free_port
 
 
 def test_resident_memory_in_proc():
@@ -42,34 +39,6 @@ def test_nobody_listens():
     port = free_port()
     assert not listens(port)
     assert not healthy(port)
-
-
-def test_a_process_that_ends_is_told_with_its_log(tmp_path: Path):
-    command = [sys.executable, "-c", "print('the reason'); raise SystemExit(3)"]
-    with Child("it", command, tmp_path / "log") as child:
-        child.process.wait()
-        with pytest.raises(ProcessFailed, match=r"it ended with code 3(.|\n)*the reason"):
-            child.check()
-        with pytest.raises(ProcessFailed):
-            child.wait_until(lambda: False, "never")
-
-
-def test_the_users_settings_stay_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in ("FLOWAY_HOME", "FLOWAY_MAX_ATTEMPTS", "https_proxy", "ALL_PROXY", "KEPT"):
-        monkeypatch.setenv(name, "set")
-    program = "import os; print(*(n for n, v in os.environ.items() if v in ('set', 'given')))"
-    given = {"FLOWAY_HOME": "given"}
-    command = [sys.executable, "-c", program]
-    with Child("it", command, tmp_path / "log", environment=given) as child:
-        child.process.wait()
-    assert sorted((tmp_path / "log").read_text().split()) == ["FLOWAY_HOME", "KEPT"]
-
-
-def test_a_process_ends_with_its_block(tmp_path: Path):
-    command = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with Child("it", command, tmp_path / "log") as child:
-        child.check()
-    assert child.process.returncode is not None
 
 
 def test_orders_to_the_upstream(tmp_path: Path):

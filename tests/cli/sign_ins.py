@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from typing import Any
 import httpx
 
 from addons.accounts.authority import Prompt
-from tests.floway_process import ROOT, clean_environment, stop_group
+from replay.child import Child
+from tests.floway_process import ROOT, clean_environment
 
 
 @contextmanager
@@ -23,14 +23,12 @@ def sign_in_server(folder: Path) -> Iterator[str]:
     environment = clean_environment(
         folder / "user", FLOWAY_HOME=str(folder / "state"), PYTHONPATH=str(ROOT)
     )
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    ) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
+    log_file = folder / "sandbox.log"
+    with Child("sandbox", command, log_file, environment=environment) as child:
+        child.wait_until(lambda: "_sandbox/" in child.log(), "start")
+        found = re.search(r"http://\S+", child.log())
         assert found is not None
         yield found[0]
-        stop_group(process)
 
 
 def change(server: str, account: str, **changes: Any) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,49 +16,17 @@ from addons.operate import PREFIX
 from addons.operate.running import FILE_NAME
 from replay.cli import account_login
 from tests.cli.sign_ins import auth_file, press, sign_in_server
-from tests.floway_process import MITMDUMP, READY, ROOT, clean_environment, stop_group, until
+from tests.floway_process import Floway as Running
+from tests.floway_process import clean_environment, running_floway, until
 
 pytestmark = pytest.mark.slow
 
 type Floway = Callable[..., tuple[int, str, str]]
 
 
-class Running:
-    """A floway that serves accounts which were added.
-
-    Attributes:
-        home: its state directory.
-    """
-
-    def __init__(self, folder: Path, server: str) -> None:
-        self.home = folder / "state"
-        self.log_file = folder / "floway.log"
-        self.environment = clean_environment(
-            folder / "user",
-            FLOWAY_HOME=str(self.home),
-            FLOWAY_ISSUERS=f"codex={server}",
-            FLOWAY_UPSTREAMS=f"codex={server}",
-            FLOWAY_CREDENTIAL_STORE="file",
-            PYTHONPATH=str(ROOT),
-        )
-        command = [str(MITMDUMP), "-p", "0", "-s", str(ROOT / "addons" / "floway.py")]
-        command += ["-s", str(Path(__file__).with_name("asking.py"))]
-        command += ["--set", f"confdir={folder / 'mitmproxy'}"]
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
-        until(lambda: READY.search(self.log()) is not None, 60, "floway is not ready")
-        ready = READY.search(self.log())
-        assert ready is not None
-        self.url = ready[1]
-
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    def asked(self) -> int:
-        """How often its control API was asked."""
-        return self.log().count(f"{PREFIX}/")
+def asked(running: Running) -> int:
+    """How often its control API was asked."""
+    return running.log().count(f"{PREFIX}/")
 
 
 @pytest.fixture(scope="module")
@@ -74,19 +40,18 @@ def running(
     floway: Floway, server: str, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Running]:
     """Serves ``work`` (ada), which was added before."""
-    monkeypatch.setenv("FLOWAY_ISSUERS", f"codex={server}")
-    monkeypatch.setenv("FLOWAY_UPSTREAMS", f"codex={server}")
-    monkeypatch.setenv("FLOWAY_CREDENTIAL_STORE", "file")
+    own = {"FLOWAY_ISSUERS": f"codex={server}", "FLOWAY_UPSTREAMS": f"codex={server}"}
+    own["FLOWAY_CREDENTIAL_STORE"] = "file"
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
     file = auth_file(server, "ada", tmp_path)
     added = floway("accounts", "add", "codex", "--label", "work", "--import", str(file))
     assert added[0] == 0, added[2]
-    found = Running(tmp_path, server)
-    assert found.home == home
-    try:
+    environment = clean_environment(tmp_path / "user", **own)
+    script = Path(__file__).with_name("asking.py")
+    with running_floway(tmp_path, "-s", str(script), environment=environment) as found:
+        assert found.state == home
         yield found
-    finally:
-        stop_group(found.process)
-    assert "Traceback" not in found.log()
 
 
 @pytest.fixture
@@ -94,10 +59,10 @@ def both(floway: Floway, running: Running) -> Callable[..., tuple[int, str, str]
     """Runs a command by the running floway and again by what is kept: both must say the same."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        before = running.asked()
+        before = asked(running)
         by_api = floway(*words)
-        until(lambda: running.asked() > before, what="the running floway was not asked")
-        file, hidden = running.home / FILE_NAME, running.home / "hidden"
+        until(lambda: asked(running) > before, what="the running floway was not asked")
+        file, hidden = running.state / FILE_NAME, running.state / "hidden"
         file.rename(hidden)
         try:
             until(lambda: floway(*words) == by_api, what=f"{words}: {by_api} {floway(*words)}")
@@ -189,20 +154,20 @@ def test_signing_in_goes_through_the_running_floway(
     assert models(running) == 200  # at once, by the new one
     log = running.log()
     assert "eyJ" not in log
-    assert log.count((running.home / "control.token").read_text().strip()) <= 1
+    assert log.count((running.state / "control.token").read_text().strip()) <= 1
 
 
 def test_a_floway_that_was_killed_is_not_asked(floway: Floway, running: Running) -> None:
     before = floway("accounts", "list", "--json")
-    running.process.send_signal(signal.SIGKILL)
+    running.process.kill()
     running.process.wait(10)
-    assert (running.home / FILE_NAME).exists()
+    assert (running.state / FILE_NAME).exists()
     assert floway("accounts", "list", "--json") == before
 
 
 def test_a_token_that_was_changed_is_noticed(floway: Floway, running: Running) -> None:
     before = floway("accounts", "list", "--json")
-    (running.home / "control.token").write_text("0" * 64)
+    (running.state / "control.token").write_text("0" * 64)
     code, out, told = floway("accounts", "list", "--json")
     assert (code, out) == (0, before[1])
     assert "can't be asked" in told

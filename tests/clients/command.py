@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.floway_process import stop_group
+from replay.child import end_group
 
 SECONDS = 90.0
+STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,18 @@ def run(
         out, err = process.communicate(timeout=seconds)
         code = process.returncode
     except subprocess.TimeoutExpired:
-        stop_group(process)
+        _stop(process)
         out, err = process.communicate()
     finally:
-        stop_group(process)
+        _stop(process)
     return Finished(code, out, err)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End it and everything it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    end_group(process.pid)
+    process.wait()

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.floway_process import Floway, Option, running_floway
+from replay.floway_process import Option
+from tests.floway_process import Floway, running_floway
 
 FOLDER = "FLOWAY_CLIENTS"
 

@@ -106,7 +106,7 @@ def floway(start_floway_module: StartFloway) -> Floway:
 
 
 def control(floway: Floway, method: str, path: str, **more: Any) -> Any:
-    return floway.sandbox._json(method, f"cursor/{path}", **more)
+    return floway.sandbox.ask(method, f"cursor/{path}", **more)
 
 
 def runs(floway: Floway) -> dict[str, int]:

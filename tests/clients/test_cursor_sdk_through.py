@@ -46,7 +46,7 @@ def talk(interpreter: Path, floway: Floway, folder: Path, over: str, *prompts: s
 
 
 def accounts(floway: Floway) -> list[Json]:
-    found: list[Json] = floway.sandbox._json("GET", "cursor/accounts")["accounts"]
+    found: list[Json] = floway.sandbox.ask("GET", "cursor/accounts")["accounts"]
     return found
 
 
@@ -83,7 +83,7 @@ def test_an_account_is_lent_to_the_sdk_and_judged(
 ) -> None:
     floway = start_floway(floway_swap_accounts=["cursor"])
     own, lent, spare = [each["label"] for each in accounts(floway)]
-    floway.sandbox._json("POST", f"cursor/accounts/{own}", json={"used_percent": 100})
+    floway.sandbox.ask("POST", f"cursor/accounts/{own}", json={"used_percent": 100})
     [refused] = talk(python, floway, tmp_path / "1", "https", "Hello.")
     assert refused["status"] == "error", "the account that was lent is used up"
     [answered] = talk(python, floway, tmp_path / "2", "https", "Hello.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from replay.continuity import play, programs, proxy
 from replay.continuity.errors import PlayFailed, Unavailable
 from replay.continuity.play import GOAL, Case, Result, Stage, cases
+from replay.floway_process import FlowayProcess
 
 TURNS = 4
 
@@ -70,9 +72,12 @@ async def test_a_restart_in_the_middle(cache: Path, client: str) -> None:
 
 @pytest.mark.slow
 async def test_a_floway_that_does_not_start(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy, "_MITMDUMP", "raise SystemExit('no mitmproxy today')")
+    program = cache / "mitmdump"
+    program.write_text("#!/bin/sh\necho no mitmproxy today\nexit 1\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(proxy, "FlowayProcess", partial(FlowayProcess, program=program))
     result = await Stage(cache, TURNS).play(Case("websocket", 1))
-    assert result.failure == "floway ended before it was ready"
+    assert result.failure == "floway ended with code 1"
     assert "no mitmproxy today" in result.output
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,8 +19,10 @@ from websockets.sync.server import ServerConnection, serve
 
 from fingerprints import leaks, trace_file
 from fingerprints.trace import Trace
+from replay.child import Child
+from replay.floway_process import MITMDUMP, NEVER
 from replay.interchange.files import Labels, load
-from tests.floway_process import MITMDUMP, NEVER, ROOT, clean_environment, stop_group, until
+from tests.floway_process import ROOT, clean_environment, until
 
 pytestmark = pytest.mark.slow
 
@@ -76,29 +76,20 @@ def upstream() -> Iterator[str]:
     server.server_close()
 
 
-class Recorder:
+class Recorder(Child):
     """A mitmdump with the script."""
 
+    stop_seconds = SECONDS
+
     def __init__(self, home: Path, *arguments: str, **options: str) -> None:
-        self.home = home
         home.mkdir(parents=True, exist_ok=True)
-        self.log_file = home / "log"
-        command = [str(MITMDUMP), "-s", str(ROOT / "addons/debug/capture_script.py"), *arguments]
+        script = ROOT / "addons/debug/capture_script.py"
+        command = [MITMDUMP, "-p", "0", "-s", script, *arguments]
         options = {"confdir": str(home / "mitm"), "connection_strategy": "lazy", **options}
         for name, value in options.items():
             command += ["--set", f"{name}={value}"]
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                env=clean_environment(home / "user", PYTHONUNBUFFERED="1"),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def log(self) -> str:
-        return self.log_file.read_text("utf-8", "replace")
+        environment = clean_environment(home / "user", PYTHONUNBUFFERED="1")
+        super().__init__("mitmdump", command, home / "log", environment=environment)
 
     @property
     def url(self) -> str:
@@ -107,23 +98,13 @@ class Recorder:
         assert found is not None
         return f"http://127.0.0.1:{found[1]}"
 
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(SECONDS)
-        stop_group(self.process)
-        assert not [word for word in NEVER if word in self.log()], self.log()
-
 
 @contextlib.contextmanager
 def recording(home: Path, *arguments: str, **options: str) -> Iterator[Recorder]:
     given = {"floway_capture": str(home / "out"), "floway_capture_trace": json.dumps(META)}
-    recorder = Recorder(home, "-p", "0", *arguments, **{**given, **options})
-    try:
+    with Recorder(home, *arguments, **{**given, **options}) as recorder:
         yield recorder
-    finally:
-        recorder.stop()
+    assert not [word for word in NEVER if word in recorder.log()], recorder.log()
 
 
 def client(recorder: Recorder) -> httpx.Client:
@@ -287,11 +268,8 @@ def test_a_run_without_requests_is_a_trace(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    recorder = Recorder(tmp_path, "-p", "0", floway_capture=str(tmp_path / "out"), **options)
-    try:
+    with Recorder(tmp_path, floway_capture=str(tmp_path / "out"), **options) as recorder:
         assert recorder.process.wait(60) != 0
-    finally:
-        stop_group(recorder.process)
     assert message in recorder.log()
     assert not (tmp_path / "out").exists()
 

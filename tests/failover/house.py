@@ -10,25 +10,16 @@ import contextlib
 import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from replay.child import free_port
 from replay.sandbox import Sandbox, SandboxConfig
-from tests.floway_process import (
-    READY,
-    ROOT,
-    START_SECONDS,
-    Floway,
-    ProcessError,
-    SandboxControl,
-    clean_environment,
-    until,
-)
+from replay.sandbox_control import SandboxControl
+from tests.floway_process import Floway, clean_environment, command
 
 STEERING = re.compile(r"steering port: (\d+)")
 ACCOUNTS = ("ada", "ben", "cleo")
@@ -65,9 +56,7 @@ class Road:
         self._target = target
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
@@ -101,8 +90,6 @@ class House(Floway):
     def __init__(
         self, home: Path, count: int, road: Road, control: str, files: Path, **more: str
     ) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        self._control = control
         here = Path(__file__).parent
         self.accounts = [f"codex:{name}:{files / name}.json" for name in ACCOUNTS[:count]]
         options = {
@@ -115,23 +102,15 @@ class House(Floway):
             **more,
         }
         super().__init__(home, options, ["-s", str(here / "steering.py")])
+        self.sandbox = SandboxControl(control)
         self._wire: socket.socket | None = None
 
-    def wait_ready(self) -> House:
-        def ready() -> bool:
-            log = self.log()
-            if self.process.poll() is not None:
-                raise ProcessError(f"floway ended with code {self.process.returncode}:\n{log}")
-            return READY.search(log) is not None and STEERING.search(log) is not None
-
-        until(ready, START_SECONDS, "floway is not ready")
-        found, port = READY.search(self.log()), STEERING.search(self.log())
-        assert found is not None
-        assert port is not None
-        self.url = found.group(1)
-        self.sandbox = SandboxControl(self._control)
-        self._wire = socket.create_connection(("127.0.0.1", int(port.group(1))), 10)
-        return self
+    def is_ready(self) -> bool:
+        port = STEERING.search(self.log())
+        if port is None or not super().is_ready():
+            return False
+        self._wire = socket.create_connection(("127.0.0.1", int(port[1])), 10)
+        return True
 
     def _ask(self, word: str) -> Any:
         assert self._wire is not None
@@ -155,12 +134,10 @@ class House(Floway):
         """``floway …``, as the owner of this floway types it."""
         environment = clean_environment(
             self.home / "user",
-            FLOWAY_HOME=str(self.home / "state"),
+            FLOWAY_HOME=str(self.state),
             FLOWAY_ACCOUNTS=",".join(self.accounts),
-            PYTHONPATH=str(ROOT),
         )
-        command = [sys.executable, "-m", "replay.cli", *words]
-        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+        command(*words, environment=environment)
 
     def kill(self) -> None:
         """As by ``kill -9``."""
@@ -168,10 +145,10 @@ class House(Floway):
         self.process.wait(10)
         self.stop()
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         if self._wire is not None:
             self._wire.close()
-        super().stop()
+        return super().stop()
 
 
 class Street:
@@ -217,7 +194,7 @@ class Street:
     def stop(self) -> None:
         """
         Raises:
-            ProcessError: a floway did not stop, or its log holds a traceback.
+            ProcessFailed: a floway did not stop, or its log holds a traceback.
         """
         for house in self._houses.values():
             house.stop()
@@ -225,5 +202,4 @@ class Street:
         self._loop.run(self._sandbox.stop())
         self._loop.close()
         for house in self._houses.values():
-            if house.complaints():
-                raise ProcessError(f"floway's log:\n{house.log()}")
+            house.judge()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ import pytest
 from addons.sessions.records import Conversation
 from replay.cli.sessions import _read
 from tests.clients.evidence import RESPONSES, cached_tokens, model_requests
-from tests.floway_process import Floway, running_floway, until
+from tests.floway_process import Floway, clean_environment, command, running_floway, until
 
 pytestmark = pytest.mark.slow
 
@@ -39,17 +36,8 @@ def ask(floway: Floway, items: list[Json], text: str) -> None:
 
 def shown(floway: Floway, *words: str) -> Any:
     """What ``floway sessions`` says while floway runs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOWAY_")}
-    command = "from replay.cli import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", command, "sessions", *words, "--json"],
-        env={**kept, "FLOWAY_HOME": str(floway.home / "state")},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return json.loads(ended.stdout)
+    environment = clean_environment(floway.home / "user", FLOWAY_HOME=str(floway.state))
+    return json.loads(command("sessions", *words, "--json", environment=environment).stdout)
 
 
 def test_every_request_is_counted_and_every_miss_explained(tmp_path: Path) -> None:

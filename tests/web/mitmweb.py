@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,13 +31,6 @@ def chromium() -> str | None:
 def options(port: int) -> dict[str, str]:
     """mitmweb's own, for a floway that is looked at from here."""
     return {"web_port": str(port), "web_open_browser": "false", "web_password": TOKEN}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Mitmweb:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.floway_process import MITMDUMP, Floway, running_floway
-from tests.web.mitmweb import MITMWEB, Mitmweb, chromium, free_port, opened, options
+from replay.child import free_port
+from replay.floway_process import MITMDUMP
+from tests.floway_process import Floway, running_floway
+from tests.web.mitmweb import MITMWEB, Mitmweb, chromium, opened, options
 
 FOLDER = Path(__file__).with_name("pictures")
 WIDTH, HEIGHT = 1400, 640

@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.floway_process import ROOT, SandboxControl, clean_environment, until
-from tests.web.mitmweb import free_port
+from replay.child import free_port
+from replay.sandbox_control import SandboxControl
+from tests.floway_process import ROOT, clean_environment, until
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.floway_process import MITMDUMP, Floway, running_floway, until
-from tests.web.mitmweb import MITMWEB, Mitmweb, chromium, free_port, opened, options
+from replay.child import free_port
+from replay.floway_process import MITMDUMP
+from tests.floway_process import Floway, running_floway, until
+from tests.web.mitmweb import MITMWEB, Mitmweb, chromium, opened, options
 
 pytestmark = [
     pytest.mark.slow,
