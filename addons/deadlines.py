@@ -85,26 +85,28 @@ _CLOCK = "floway_clock"
 
 
 class Deadline:
-    """How long the current wait of one stream may last."""
+    """How long the current wait of one stream may last.
 
-    def __init__(self, clock: Clock, stream: layer.Layer) -> None:
+    It is told of the stream and does not keep it, which would be a circle.
+    """
+
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stream = stream
         self._at = 0.0
 
     @property
     def over(self) -> bool:
         return time.monotonic() >= self._at
 
-    def start(self, seconds: float) -> Commands:
+    def start(self, stream: layer.Layer, seconds: float) -> Commands:
         """The wait that begins now may last this long."""
         self._at = time.monotonic() + seconds
-        yield from self.wake()
+        yield from self.wake(stream)
 
-    def wake(self) -> Commands:
+    def wake(self, stream: layer.Layer) -> Commands:
         """Have a :class:`Tick` at the deadline, or earlier."""
-        yield from self._clock.wake(self._stream, self._at)
+        yield from self._clock.wake(stream, self._at)
 
-    def forget(self) -> None:
+    def forget(self, stream: layer.Layer) -> None:
         """The stream is over."""
-        self._clock.forget(self._stream)
+        self._clock.forget(stream)

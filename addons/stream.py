@@ -22,6 +22,7 @@ Facts that the code rests on (mitmproxy 12.2.3; ``tests/stream`` is the contract
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ class AttemptStream(IntakeStream):
 
     @cached_property
     def _deadline(self) -> Deadline:
-        return Deadline(Clock.of(self._http), self)
+        return Deadline(Clock.of(self._http))
 
     # --- events in, commands out ---------------------------------------------------------------
 
@@ -147,8 +148,16 @@ class AttemptStream(IntakeStream):
                     command.event.stream_id = self._sending.id
             elif isinstance(command, layers.DropStream):
                 yield from self._addressed(self._abandon())
-                self._deadline.forget()
+                self._deadline.forget(self)
+                asyncio.get_running_loop().call_soon(self._let_go)  # there are last words to say
             yield command
+
+    def _let_go(self) -> None:
+        """Unmake the circles that a stream is part of, so that the flow and its bodies go at once
+        and do not wait for the garbage collector."""
+        self.context.layers.clear()
+        self.client_state = self.server_state = _over
+        self._relaying = None
 
     def _client_left(self) -> None:
         """The layer only queues this while a hook runs; the work for that client ends now."""
@@ -219,14 +228,14 @@ class AttemptStream(IntakeStream):
             origin, request.scheme == "https", server.via, server.transport_protocol
         )
         forget_dead(self._http)
-        yield from self._deadline.start(driver.header_seconds)
+        yield from self._deadline.start(self, driver.header_seconds)
         connection, error = yield opening
         late, self._opening = self._opening is None, None
         if error:
             return f"no connection within {driver.header_seconds:g} s" if late else str(error)
         self.context.server = self.flow.server_conn = connection
         self._sending = Sending(self._http, self, connection)
-        yield from self._deadline.start(driver.header_seconds)
+        yield from self._deadline.start(self, driver.header_seconds)
         return ""
 
     def _abandon(self) -> Commands:
@@ -263,7 +272,7 @@ class AttemptStream(IntakeStream):
         self.server_state = self.state_hold_response
         yield from self._settle(Ended.COMPLETE if event.end_stream else Ended.OPEN)
         if self.server_state == self.state_hold_response:
-            yield from self._deadline.start(driver.hold_seconds)
+            yield from self._deadline.start(self, driver.hold_seconds)
 
     def state_hold_response(self, event: HttpEvent) -> Commands:
         """The answer's bytes are kept until there is a verdict."""
@@ -365,13 +374,13 @@ class AttemptStream(IntakeStream):
         if driver is None or self._committed or not (opening or self.server_state in states):
             return False
         if not self._deadline.over and not (sending is not None and sending.stranded):
-            yield from self._deadline.wake()
+            yield from self._deadline.wake(self)
             return False
         if opening is None:
             return self._paused is None  # a hook that runs now decides what is waited for next
         connection = opening_connection(self._http, opening)
         if connection is None:
-            yield from self._deadline.start(driver.header_seconds)
+            yield from self._deadline.start(self, driver.header_seconds)
         else:
             self._opening = None
             yield commands.CloseConnection(connection)
@@ -385,7 +394,7 @@ class AttemptStream(IntakeStream):
         elif sending is not None and sending.stranded:
             yield from self._broken("the connection was lost")
         elif sending is not None and sending.queued:
-            yield from self._deadline.start(driver.header_seconds)
+            yield from self._deadline.start(self, driver.header_seconds)
         else:
             yield from self._broken(f"no response headers within {driver.header_seconds:g} s")
 
@@ -495,6 +504,11 @@ class AttemptStream(IntakeStream):
         self._handle_event = self.passthrough  # type: ignore[method-assign]
         yield from self.child_layer.handle_event(events.Start())
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+
+def _over(_: HttpEvent) -> Commands:
+    """The state of a stream that nobody knows any more."""
+    yield from ()
 
 
 def install(oversized_head: bytes) -> Callable[[], None]:

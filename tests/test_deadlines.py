@@ -36,7 +36,7 @@ class Stream(layer.Layer):
 
     def __init__(self, http: HttpLayer, time: Time) -> None:
         """Part of no connection."""
-        self.deadline = Deadline(Clock.of(http), self)
+        self.deadline = Deadline(Clock.of(http))
         self.woken: list[float] = []
         self.says: list[commands.Command] = []
         self._time = time
@@ -46,7 +46,7 @@ class Stream(layer.Layer):
         self.woken.append(self._time.now)
         yield from self.says
         if not self.deadline.over:
-            yield from self.deadline.wake()
+            yield from self.deadline.wake(self)
 
     _handle_event = handle_event
 
@@ -60,7 +60,7 @@ class Proxy:
     timers: list[tuple[float, commands.RequestWakeup]] = field(default_factory=list)
 
     def starts(self, stream: Stream, seconds: float) -> None:
-        for command in stream.deadline.start(seconds):
+        for command in stream.deadline.start(stream, seconds):
             self.http.command_sources[command] = stream
             self._takes(command)
 
@@ -131,7 +131,7 @@ def test_nobody_waits_much_longer_than_wanted(waits: list[tuple[float, float]]) 
 def test_who_is_over_is_not_kept(proxy: Proxy) -> None:
     stream = Stream(proxy.http, proxy.time)
     proxy.starts(stream, 60.0)
-    stream.deadline.forget()
+    stream.deadline.forget(stream)
     known = weakref.ref(stream)
     del stream
     gc.collect()
