@@ -7,8 +7,8 @@ an addon comes or goes. Order, error handling and ``AddonHalt`` are mitmproxy's 
 What a hook carries is asked for three times, and each time found by looking through its class;
 here the names of its fields are kept, too.
 
-A line in the log is an event as well, ``add_log``, which mitmproxy has deprecated and which nearly
-nobody takes: it is made only where somebody does.
+Two events are made only where an addon takes them: ``update``, which follows each hook of a flow,
+and ``add_log`` for each line in the log, which mitmproxy has deprecated.
 
 One difference: a hook that an addon gets or loses while it is loaded (an attribute set by hand) is
 noticed when the next addon comes or goes.
@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from mitmproxy import exceptions, hooks
 from mitmproxy.addonmanager import AddonManager, safecall
+from mitmproxy.flow import Flow
 from mitmproxy.log import AddLogHook, LegacyLogEvents, LogEntry
 
 type Group = tuple[int, list[Callable[..., Any]]]
@@ -70,6 +71,9 @@ class HookTable:
 _LOG: Final = AddLogHook(LogEntry("", "debug"))
 """Stands for any line in the log."""
 
+_UPDATE: Final = hooks.UpdateHook([])
+"""Stands for any change of flows."""
+
 
 def _functions(manager: AddonManager, addon: Any, event: hooks.Hook) -> list[Callable[..., Any]]:
     """As mitmproxy finds them; what it fails at is found again at each event, and fails then."""
@@ -88,7 +92,7 @@ def _functions(manager: AddonManager, addon: Any, event: hooks.Hook) -> list[Cal
 
 def install() -> Callable[[], None]:
     """Use the table from now on; the result undoes it."""
-    trigger_event = AddonManager.trigger_event
+    trigger_event, handle_lifecycle = AddonManager.trigger_event, AddonManager.handle_lifecycle
     register, remove = AddonManager.register, AddonManager.remove
     emit, arguments_of = LegacyLogEvents.emit, hooks.Hook.args
     names: dict[type[hooks.Hook], tuple[str, ...]] = {}
@@ -121,6 +125,12 @@ def install() -> Callable[[], None]:
                 await _search(self, chain, place + 1, event)
                 return
 
+    async def handle_and_update(self: AddonManager, event: hooks.Hook) -> None:
+        (message, *_) = event.args()
+        await self.trigger_event(event)
+        if isinstance(message, Flow) and table(self).groups(self, _UPDATE):
+            await self.trigger_event(hooks.UpdateHook([message]))
+
     def arguments_by_name(self: hooks.Hook) -> list[Any]:
         known = names.get(type(self))
         if known is None:
@@ -146,6 +156,7 @@ def install() -> Callable[[], None]:
             table(self).forget()
 
     AddonManager.trigger_event = trigger_from_table  # type: ignore[method-assign]
+    AddonManager.handle_lifecycle = handle_and_update  # type: ignore[method-assign]
     AddonManager.register = register_and_forget  # type: ignore[method-assign]
     AddonManager.remove = remove_and_forget  # type: ignore[method-assign]
     LegacyLogEvents.emit = emit_where_taken  # type: ignore[method-assign]
@@ -153,6 +164,7 @@ def install() -> Callable[[], None]:
 
     def uninstall() -> None:
         AddonManager.trigger_event = trigger_event  # type: ignore[method-assign]
+        AddonManager.handle_lifecycle = handle_lifecycle  # type: ignore[method-assign]
         AddonManager.register = register  # type: ignore[method-assign]
         AddonManager.remove = remove  # type: ignore[method-assign]
         LegacyLogEvents.emit = emit  # type: ignore[method-assign]

@@ -46,10 +46,8 @@ class IntakeStream(HttpStream):
     client_method = ""
     """Method of the client's request; ``flow.request`` may be another one by now."""
 
-    @property
-    def driver(self) -> Driver | None:
-        flow = getattr(self, "flow", None)
-        return None if flow is None else driver_of(flow)
+    driver: Driver | None = None
+    """Who decides about the flow, from the end of its ``requestheaders`` on."""
 
     @property
     def client_http2(self) -> bool:
@@ -72,7 +70,10 @@ class IntakeStream(HttpStream):
             if is_hook and origin_form:
                 mark_origin_form(self.flow)
             reply = yield command
-            if is_hook and (yield from self._announces_too_much()):
+            if not is_hook:
+                continue
+            self.driver = driver_of(self.flow)
+            if (yield from self._announces_too_much()):
                 return
 
     def _announces_too_much(self) -> layer.CommandGenerator[bool]:

@@ -30,12 +30,13 @@ from addons import dispatch
 def replaced() -> tuple[Any, ...]:
     """What :func:`dispatch.install` puts something in the place of."""
     manager = AddonManager
-    own = (LegacyLogEvents.emit, hooks.Hook.args)
-    return (manager.trigger_event, manager.register, manager.remove, *own)
+    own = (manager.trigger_event, manager.handle_lifecycle, manager.register, manager.remove)
+    return (*own, LegacyLogEvents.emit, hooks.Hook.args)
 
 
 ORIGINAL = replaced()
 EVENTS = {"request": HttpRequestHook, "response": HttpResponseHook}
+"""After each of them comes ``update``."""
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +147,8 @@ def chains(draw: st.DrawFn) -> list[Spec]:
     numbers = iter(range(1000))
 
     def spec(depth: int) -> Spec:
-        found = draw(st.dictionaries(st.sampled_from(sorted(EVENTS)), st.sampled_from(DEEDS)))
+        names = st.sampled_from([*EVENTS, "update"])
+        found = draw(st.dictionaries(names, st.sampled_from(DEEDS)))
         count = draw(st.integers(0, 2)) if depth else 0
         return Spec(f"a{next(numbers)}", found, tuple(spec(depth - 1) for _ in range(count)))
 
@@ -173,7 +175,7 @@ async def run(chain: list[Spec], script: list[str]) -> list[str]:
                     manager.add(addon_of(spec, trace, managers, top=True))
                 elif step in EVENTS:
                     try:
-                        await manager.trigger_event(EVENTS[step](tflow.tflow()))
+                        await manager.handle_lifecycle(EVENTS[step](tflow.tflow()))
                     except exceptions.OptionsError as error:
                         trace.append(f"raised {error}")
         return trace
