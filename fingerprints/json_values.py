@@ -40,3 +40,12 @@ def as_text(value: Json) -> str:
     if isinstance(value, str):
         return value
     return dumps(value).decode()
+
+
+def copied(value: Json) -> Json:
+    """As ``copy.deepcopy``, but quick: JSON holds nothing twice."""
+    if isinstance(value, dict):
+        return {name: copied(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [copied(member) for member in value]
+    return value

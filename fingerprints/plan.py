@@ -5,7 +5,6 @@ A plan is made once per variant; applying it is a walk over its steps.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from fingerprints.errors import IllegalHeader, MissingRole, ProfileError
+from fingerprints.json_values import copied
 from fingerprints.matchers import (
     AnyOf,
     Content,
@@ -108,9 +108,13 @@ class Step:
 
     def met(self, roles: Mapping[str, Any]) -> bool:
         """Whether the conditions on roles hold."""
-        return all(roles.get(role) is not None for role in self.has) and all(
-            roles.get(role) is None for role in self.lacks
-        )
+        for role in self.has:
+            if roles.get(role) is None:
+                return False
+        for role in self.lacks:  # noqa: SIM110 - a generator costs more, for many fields
+            if roles.get(role) is not None:
+                return False
+        return True
 
 
 class Plan:
@@ -121,7 +125,9 @@ class Plan:
         self.steps = steps
         self.names = frozenset(step.name for step in steps)
         self.forced = {s.name: s.forces for s in steps if s.forces is not ABSENT}
-        self._quick = [(step, step.role, bool(step.has or step.lacks)) for step in steps]
+        self._quick = [
+            (step, step.name, step.role, step.fill, bool(step.has or step.lacks)) for step in steps
+        ]
 
     def headers(self, filling: Filling) -> list[tuple[str, str]]:
         """The header list.
@@ -156,17 +162,17 @@ class Plan:
     def _values(self, filling: Filling, given: Mapping[str, Any]) -> list[tuple[str, Any]]:
         roles = filling.roles
         out: list[tuple[str, Any]] = []
-        for step, role, conditional in self._quick:
+        for step, name, role, fill, conditional in self._quick:
             if conditional and not step.met(roles):
                 continue
             value = roles.get(role) if role is not None else None
             if value is None:
-                value = step.fill(filling, given)
+                value = fill(filling, given)
                 if value is ABSENT:
                     if step.required:
                         raise MissingRole(step.source, step.path)
                     continue
-            out.append((step.name, value))
+            out.append((name, value))
         return out
 
     def _account(
@@ -344,7 +350,7 @@ def _no_source(_filling: Filling, _given: Mapping[str, Any]) -> Filled:
 
 def _constant(value: Json) -> Fill:
     if isinstance(value, list | dict):  # a copy: what is sent may be changed by the caller
-        return lambda _filling, _given: copy.deepcopy(value)
+        return lambda _filling, _given: copied(value)
     return lambda _filling, _given: value
 
 

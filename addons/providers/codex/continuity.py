@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +48,7 @@ SEPARATOR = "\u0001"
 """Between instructions and first items in a content digest: "" + X is not X + ""."""
 
 FIRST_TURN = "first"
-"""Name of a conversation's first turn, see :func:`turn_keys`."""
+"""Name of a conversation's first turn, see :func:`turn_runs`."""
 
 _UNSTABLE_MEMBERS = frozenset({"id", "status", "internal_chat_message_metadata_passthrough"})
 """Members of an item that a client may add or change when it sends the same message again."""
@@ -79,7 +78,7 @@ class Signature:
         prompt: instructions and the developer's words before the first user message; "" for none.
         opening: the first user message (or a leading compaction item); "" when there is none.
         turn: number and text of the last user message: the same for all requests of one turn.
-        opener: the last of :func:`turn_keys`, "" when there is none.
+        opener: the last name of :func:`turn_runs`, "" when there is none.
         tools: whether the request offers tools.
     """
 
@@ -196,58 +195,60 @@ def signature(body: Json) -> Signature:
     before = [_canonical(item) for item in items[: end - 1] if _is_prompt(item)] if end else []
     prompt = _instructions(body)
     has_prompt = bool(prompt or before)
-    users = [item for item in items if is_user(item)]
-    turns, opening = last_opening(items)
+    users = _user_places(items)
+    begins = _turn_beginnings(users)
+    last = _dump(_canonical(items[users[-1]])) if users else ""
     # A message that continues another one does not say how many turns there were.
-    known = turns and not body.get("previous_response_id")
+    known = begins and not body.get("previous_response_id")
     return Signature(
         prompt=ids.digest("prompt", prompt, _dump(before)).hex() if has_prompt else "",
         opening=ids.digest("opening", _dump(_canonical(items[end - 1]))).hex() if end else "",
-        turn=ids.digest("turn", str(len(users)), _dump(_canonical(users[-1]))).hex()
-        if users
-        else "",
-        opener=turn_key(turns, opening) if known else "",
+        turn=ids.digest("turn", str(len(users)), last).hex() if users else "",
+        opener=turn_key(len(begins), items[begins[-1]]) if known else "",
         tools=bool(body.get("tools")) or any(_is_tools(item) for item in items[:2]),
     )
 
 
-def turn_openings(items: Iterable[Any], before: int = 0) -> Iterator[tuple[int, Any]]:
-    """For each item the number of its turn, and the message that opened that turn.
+def _user_places(items: Sequence[Any]) -> list[int]:
+    """Where an item :func:`is_user`: of a whole conversation, so it is quick."""
+    return [
+        place
+        for place, item in enumerate(items)
+        if (
+            item.get("role") == "user" and item.get("type", "message") == "message"
+            if type(item) is dict
+            else isinstance(item, str)
+        )
+    ]
 
-    A turn begins with the first of a run of user messages.
+
+def _turn_beginnings(users: Sequence[int]) -> list[int]:
+    """Where turns begin: with the first of a run of user messages."""
+    return [place for place, before in zip(users, [-2, *users], strict=False) if place > before + 1]
+
+
+def last_opening(items: Sequence[Any], before: int = 0) -> tuple[int, Any]:
+    """How many turns there are, and the message that opened the last one.
 
     Args:
-        before: turns there were before the items; theirs is the number until one begins.
+        before: turns there were before the items; this, and None, is the result where none begins.
     """
-    turn, opening, running = before, None, False
-    for item in items:
-        user = is_user(item)
-        if user and not running:
-            turn, opening = turn + 1, item
-        running = user
-        yield turn, opening
+    begins = _turn_beginnings(_user_places(items))
+    return (before + len(begins), items[begins[-1]]) if begins else (before, None)
 
 
-def last_opening(items: Iterable[Any], before: int = 0) -> tuple[int, Any]:
-    """The last of :func:`turn_openings`; ``before`` and None where there is no item."""
-    last = deque(turn_openings(items, before), maxlen=1)
-    return last[0] if last else (before, None)
-
-
-def turn_keys(items: Sequence[Any]) -> list[str]:
-    """For each item what names its turn.
+def turn_runs(items: Sequence[Any]) -> list[tuple[str, int]]:
+    """What names each turn, and how many items are in it.
 
     What comes before the first user message is in the first turn, which has one name whatever is
     said in it. The others' depend on their opening message and on how many turns there were
     before. So the items of a prefix keep their turns.
     """
-    keys: list[str] = []
-    key, last = FIRST_TURN, 0
-    for turn, opening in turn_openings(items):
-        if turn != last:
-            key, last = turn_key(turn, opening), turn
-        keys.append(key)
-    return keys
+    begins = [0, *_turn_beginnings(_user_places(items))[1:]]
+    ends = [*begins[1:], len(items)]
+    later = (turn_key(number, items[begin]) for number, begin in enumerate(begins[1:], start=2))
+    counts = (end - begin for begin, end in zip(begins, ends, strict=True))
+    return list(zip((FIRST_TURN, *later), counts, strict=True))
 
 
 def turn_key(number: int, opening: Any) -> str:

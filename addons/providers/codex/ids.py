@@ -13,8 +13,10 @@ import hashlib
 import re
 import secrets
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_LENGTH = 256
 """Longest id that is taken from a caller, in characters."""
@@ -49,14 +51,14 @@ def usable(value: str) -> bool:
 
 def digest(*parts: str) -> bytes:
     """SHA-256 over parts with their lengths, so that no two lists of parts run together."""
-    sha = hashlib.sha256()
+    pieces: list[bytes] = []
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass")
-        sha.update(len(raw).to_bytes(8, "big"))
-        sha.update(raw)
-    return sha.digest()
+        pieces += (len(raw).to_bytes(8, "big"), raw)
+    return hashlib.sha256(b"".join(pieces)).digest()
 
 
+@lru_cache(maxsize=1024)  # each turn of a conversation asks for the same few ids
 def derived(*parts: str) -> str:
     """A UUIDv7-shaped id that is a pure function of ``parts``; they can't be read back."""
     return of_digest(digest("uuid7", *parts))
@@ -79,6 +81,12 @@ def at(milliseconds: int, text: str) -> str:
     """The UUIDv7 of a unix time and a digest in lower-case hex of at least 28 characters."""
     stamp = f"{milliseconds & 0xFFFF_FFFF_FFFF:012x}"
     return f"{stamp[:8]}-{stamp[8:]}-7{text[9:12]}-{_VARIANT[text[12]]}{text[13:16]}-{text[16:28]}"
+
+
+@lru_cache(maxsize=256)
+def named(thread_id: str, name: str) -> str:
+    """The UUIDv5 of a name in a thread's own name space."""
+    return str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_OID, thread_id), name))
 
 
 def derived_installation(*parts: str) -> str:

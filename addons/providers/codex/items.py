@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -120,12 +119,10 @@ def turn_ids(given: Sequence[Any], thread_id: str, *, continued: str = "") -> li
     Args:
         continued: the request's own turn, where the items continue an earlier response.
     """
-    made: dict[str, str] = {continuity.FIRST_TURN: continued} if continued else {}
-    out = []
-    for key in continuity.turn_keys(given):
-        if key not in made:
-            made[key] = turn_id(thread_id, key)
-        out.append(made[key])
+    out: list[str] = []
+    for key, count in continuity.turn_runs(given):
+        first = key == continuity.FIRST_TURN and continued
+        out += [first or turn_id(thread_id, key)] * count
     return out
 
 
@@ -133,7 +130,7 @@ def turn_id(thread_id: str, key: str = continuity.FIRST_TURN) -> str:
     """A turn's id, a pure function of the thread and of what opens the turn.
 
     Args:
-        key: see :func:`addons.providers.codex.continuity.turn_keys`.
+        key: see :func:`addons.providers.codex.continuity.turn_runs`.
     """
     return ids.derived("turn", thread_id, key)
 
@@ -232,8 +229,7 @@ class Writer:
 
     def _id(self, form: ItemForm, digest: str, made_at: int) -> str:
         if form.uuid == 5:
-            namespace = uuid.uuid5(uuid.NAMESPACE_OID, self._thread)
-            return f"{form.prefix}{uuid.uuid5(namespace, digest)}"
+            return form.prefix + ids.named(self._thread, digest)
         return form.prefix + ids.at(made_at, digest)
 
 

@@ -74,12 +74,10 @@ def sealed_values(body: Mapping[str, Any]) -> list[str]:
 def readable_body(body: Json, handle: str, seals: Seals) -> Json:
     """``body`` without items that the account can't read; itself when there are none."""
     items = _items(body)
-    kept = [
-        item
-        for item in items
-        if (content := _sealed(item)) is None or seals.readable(content, handle)
-    ]
-    return body if len(kept) == len(items) else {**body, "input": kept}
+    sealed = (item for item in items if type(item) is dict and item.get("type") in SEALED)
+    if all(_is_readable(item, handle, seals) for item in sealed):  # as a rule
+        return body
+    return {**body, "input": [item for item in items if _is_readable(item, handle, seals)]}
 
 
 def left_out(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -108,6 +106,11 @@ def _sealed(item: Any) -> str | None:
         return None
     content = item.get("encrypted_content")
     return content if isinstance(content, str) and content else None
+
+
+def _is_readable(item: Any, handle: str, seals: Seals) -> bool:
+    content = _sealed(item)
+    return content is None or seals.readable(content, handle)
 
 
 def _digest(value: str) -> bytes:

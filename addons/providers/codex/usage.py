@@ -17,7 +17,8 @@ from addons.accounts.quota import Credits, Quota, Window
 DEFAULT_LIMIT = "codex"
 """Id of the limit that holds for the account as a whole."""
 
-_FAMILY = re.compile(r"x-([a-z0-9][a-z0-9-]{0,63})-(primary|secondary)-used-percent")
+_USED = "-used-percent"
+_FAMILY = re.compile(rf"x-([a-z0-9][a-z0-9-]{{0,63}})-(primary|secondary){_USED}")
 _MAX_FAMILIES = 16
 _WINDOWS = ("primary", "secondary")
 
@@ -39,7 +40,7 @@ def quota_from_headers(headers: Mapping[str, str], now: float) -> Quota | None:
     """
     families: dict[tuple[str, str], None] = {}
     for name in headers:
-        match = _FAMILY.fullmatch(name)
+        match = _FAMILY.fullmatch(name) if name.endswith(_USED) else None
         if match is not None and len(families) < 2 * _MAX_FAMILIES:
             families[match[1], match[2]] = None
     windows = tuple(_header_windows(headers, families, now))

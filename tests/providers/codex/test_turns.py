@@ -7,9 +7,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.providers.codex.continuity import turn_keys
+from addons.providers.codex.continuity import (
+    FIRST_TURN,
+    last_opening,
+    signature,
+    turn_key,
+    turn_runs,
+)
 from addons.providers.codex.identity import Identity
-from addons.providers.codex.items import turn_id
+from addons.providers.codex.items import turn_id, turn_ids
 from addons.providers.codex.turns import continued, counted
 
 SESSION = "0197a000-1111-7000-8000-000000000001"
@@ -47,12 +53,47 @@ def test_turns_in_pieces_are_turns_in_one_piece(turns: list[tuple[int, bool]]) -
         number, opened = counted({"input": message}, number)
         key = opened or key
         whole += message
-        assert turn_keys(whole)[-1] == opened
+        assert turn_runs(whole)[-1][0] == opened
         if tool:
             assert counted({"input": [OUTPUT]}, number) == (number, "")
             whole += [ANSWER, OUTPUT]
         whole.append(ANSWER)
-        assert turn_keys(whole)[-1] == key
+        assert turn_runs(whole)[-1][0] == key
+
+
+def said_by(item: Any) -> str:
+    if isinstance(item, str):
+        return "user"
+    message = isinstance(item, dict) and item.get("type", "message") == "message"
+    return str(item.get("role")) if message else ""
+
+
+USERS = st.sampled_from([user("a"), user("b"), {"role": "user", "content": "c"}, "d"])
+ODD = st.sampled_from([{"type": "other", "role": "user"}, {"type": None, "role": "user"}, None, 7])
+ITEMS = USERS | ODD | st.sampled_from([ANSWER, OUTPUT, ["user"], {}])
+
+
+@given(st.lists(ITEMS, max_size=12))
+def test_each_item_is_in_the_turn_that_a_walk_over_all_finds(items: list[Any]) -> None:
+    keys, key, number, running = [], FIRST_TURN, 0, False
+    for item in items:
+        user_said = said_by(item) == "user"
+        if user_said and not running:
+            number += 1
+            key = turn_key(number, item)
+        running = user_said
+        keys.append(key)
+    runs = turn_runs(items)
+    assert [name for name, count in runs for _ in range(count)] == keys
+    assert runs[-1][0] == key
+    assert last_opening(items, 5)[0] == number + 5
+    made = turn_ids(items, SESSION)
+    assert made == [turn_id(SESSION, key) for key in keys]
+    own = [turn_id(SESSION, key) if key != FIRST_TURN else "own" for key in keys]
+    assert turn_ids(items, SESSION, continued="own") == own
+    count = sum(said_by(item) == "user" for item in items)
+    assert bool(signature({"input": items}).turn) is (count > 0)
+    assert signature({"input": items}).opener == (key if number else "")
 
 
 def test_a_text_and_a_run_of_messages_are_one_turn() -> None:
