@@ -108,13 +108,9 @@ class Step:
 
     def met(self, roles: Mapping[str, Any]) -> bool:
         """Whether the conditions on roles hold."""
-        for role in self.has:
-            if roles.get(role) is None:
-                return False
-        for role in self.lacks:  # noqa: SIM110 - a generator costs more, for many fields
-            if roles.get(role) is not None:
-                return False
-        return True
+        if self.lacks and any(roles.get(role) is not None for role in self.lacks):
+            return False
+        return None not in map(roles.get, self.has)
 
 
 class Plan:
@@ -125,9 +121,7 @@ class Plan:
         self.steps = steps
         self.names = frozenset(step.name for step in steps)
         self.forced = {s.name: s.forces for s in steps if s.forces is not ABSENT}
-        self._quick = [
-            (step, step.name, step.role, step.fill, bool(step.has or step.lacks)) for step in steps
-        ]
+        self._quick = [(step, step.role, bool(step.has or step.lacks)) for step in steps]
 
     def headers(self, filling: Filling) -> list[tuple[str, str]]:
         """The header list.
@@ -162,17 +156,17 @@ class Plan:
     def _values(self, filling: Filling, given: Mapping[str, Any]) -> list[tuple[str, Any]]:
         roles = filling.roles
         out: list[tuple[str, Any]] = []
-        for step, name, role, fill, conditional in self._quick:
+        for step, role, conditional in self._quick:
             if conditional and not step.met(roles):
                 continue
             value = roles.get(role) if role is not None else None
             if value is None:
-                value = fill(filling, given)
+                value = step.fill(filling, given)
                 if value is ABSENT:
                     if step.required:
                         raise MissingRole(step.source, step.path)
                     continue
-            out.append((name, value))
+            out.append((step.name, value))
         return out
 
     def _account(
