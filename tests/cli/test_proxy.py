@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -12,12 +11,12 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from replay.child import Child, neutral_environment
 from replay.cli import proxy
 from replay.cli.failure import CommandFailed
 from replay.cli.proxy import Start, check_port, mitmproxy_arguments, script
@@ -148,11 +147,12 @@ def test_other_addresses_need_client_keys(floway) -> None:
 # --- a whole run ---------------------------------------------------------------------------------
 
 
-@dataclass
-class Running:
-    process: subprocess.Popen[str]
-    lines: list[str]
-    environment: dict[str, str]
+class Running(Child):
+    """``floway run``."""
+
+    @property
+    def lines(self) -> list[str]:
+        return self.log().splitlines()
 
     @property
     def address(self) -> str:
@@ -161,29 +161,22 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One floway for all tests below, in a home without anything."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """With a home without anything."""
     home = tmp_path_factory.mktemp("home")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOWAY_")}
-    environment = {**kept, "HOME": str(home), "FLOWAY_HOME": str(home / "state")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "replay.cli", "run", "--port", "0"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line.rstrip("\n"))
-        if "Claude Code" in line:  # the last client of the banner
-            break
-    assert process.poll() is None, "\n".join(lines)
-    yield Running(process, lines, environment)
-    process.kill()
-    process.communicate()
+    return neutral_environment(HOME=str(home), FLOWAY_HOME=str(home / "state"))
+
+
+@pytest.fixture(scope="module")
+def running(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """One floway for all tests below."""
+    command = [sys.executable, "-m", "replay.cli", "run", "--port", "0"]
+    log_file = tmp_path_factory.mktemp("log") / "log"
+    with Running("floway", command, log_file, environment=environment, folder=ROOT) as running:
+        running.wait_until(lambda: "Claude Code" in running.log(), "start")  # the banner's end
+        yield running
 
 
 @pytest.mark.slow
@@ -195,10 +188,12 @@ def test_without_an_account_the_sandbox_is_served(running: Running) -> None:
 
 
 @pytest.mark.slow
-def test_the_printed_curl_line_streams_an_answer(running: Running) -> None:
+def test_the_printed_curl_line_streams_an_answer(
+    running: Running, environment: dict[str, str]
+) -> None:
     (line,) = [line.strip() for line in running.lines if line.strip().startswith("curl ")]
     done = subprocess.run(
-        ["sh", "-c", line], env=running.environment, capture_output=True, text=True, check=True
+        ["sh", "-c", line], env=environment, capture_output=True, text=True, check=True
     )
     events = [line[6:] for line in done.stdout.splitlines() if line.startswith("data: ")]
     types = [json.loads(event)["type"] for event in events]
@@ -208,12 +203,14 @@ def test_the_printed_curl_line_streams_an_answer(running: Running) -> None:
 
 
 @pytest.mark.slow
-def test_a_second_floway_on_the_port_is_told_about_the_first(running: Running) -> None:
+def test_a_second_floway_on_the_port_is_told_about_the_first(
+    running: Running, environment: dict[str, str]
+) -> None:
     port = running.address.rpartition(":")[2]
     done = subprocess.run(
         [sys.executable, "-m", "replay.cli", "run", "--port", port],
         cwd=ROOT,
-        env=running.environment,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -225,8 +222,6 @@ def test_a_second_floway_on_the_port_is_told_about_the_first(running: Running) -
 @pytest.mark.slow
 def test_it_ends_quietly(running: Running) -> None:
     running.process.send_signal(signal.SIGTERM)
-    rest, _ = running.process.communicate(timeout=30)
-    assert running.process.returncode == 0
-    output = "\n".join(running.lines) + rest
-    assert "Traceback" not in output
-    assert "rror" not in output
+    assert running.process.wait(30) == 0
+    assert "Traceback" not in running.log()
+    assert "rror" not in running.log()
