@@ -212,7 +212,8 @@ class Gateway:
         await driver.begin()
         if driver.production is not None:
             self._productions.add(driver.production)
-        describe(flow, driver.exchange, driver.max_attempts)
+        if ctx.master.addons.get("view") is not None:  # somebody may look at it already
+            describe(flow, driver.exchange, driver.max_attempts)
 
     def _repeat(self, flow: http.HTTPFlow) -> None:
         """mitmproxy sends a recorded request again: it has been rewritten, and goes as it is."""

@@ -23,6 +23,8 @@ def native_request(request: UpstreamRequest, client: http.Request) -> http.Reque
             headers.append(pair)
     if not client.is_http2:
         headers.insert(place, (name, authority))
+    made = http.Headers()
+    made.fields = tuple(headers)  # pairs of bytes: the constructor would look at each again
     return http.Request(
         request.host,
         request.port,
@@ -31,7 +33,7 @@ def native_request(request: UpstreamRequest, client: http.Request) -> http.Reque
         authority if client.is_http2 else b"",
         request.path.encode(),
         b"HTTP/2.0" if client.is_http2 else b"HTTP/1.1",
-        http.Headers(headers),
+        made,
         request.body,
         None,
         client.timestamp_start,

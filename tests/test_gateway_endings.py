@@ -239,7 +239,8 @@ async def test_nothing_of_an_exchange_stays_alive(proxy: Proxy, upstream: Upstre
     await until(lambda: not proxy.server.connections, "connections are left")
     proxy.provider.exchanges.clear()
     proxy.noting.hooks.clear()
-    assert added(before, *kinds) == []
+    # The tasks of connections that are over end a little later.
+    await until(lambda: not added(before, *kinds), "something is still alive")
 
 
 async def test_settings_of_a_running_gateway(proxy: Proxy, upstream: Upstream) -> None:
