@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import is_
+from typing import Any, Final
 
 import orjson
+
+from addons.front.earlier import Items
 
 DIGEST_BYTES = 8
 """Of a prefix's name. Equal names by chance would cost a wrong number in a report, no more."""
@@ -43,12 +46,15 @@ class Prompt:
     Attributes:
         continued: the items follow an earlier response that the upstream remembers, and do not
             repeat what was said before.
+        made: of the conversation's items, see :class:`addons.front.earlier.Items`; None where
+            nothing is kept of them.
     """
 
     instructions: Any = None
     tools: Any = None
     items: Sequence[Any] = ()
     continued: bool = False
+    made: dict[str, Any] | None = field(default=None, compare=False)
 
     @classmethod
     def of_body(cls, body: dict[str, Any]) -> Prompt:
@@ -56,13 +62,16 @@ class Prompt:
         given = body.get("input")
         items = given if isinstance(given, list) else [] if given is None else [given]
         continued = bool(body.get("previous_response_id"))
-        return cls(body.get("instructions"), body.get("tools"), items, continued)
+        made = items.made if isinstance(items, Items) else None
+        return cls(body.get("instructions"), body.get("tools"), items, continued, made)
+
+    def head(self) -> Sequence[Any]:
+        """Instructions and tools, None where there are none."""
+        return () if self.continued else (self.instructions, self.tools)
 
     def parts(self) -> Iterator[Any]:
-        """Instructions and tools (None where there are none), then the items."""
-        if not self.continued:
-            yield self.instructions
-            yield self.tools
+        """Head, then the items."""
+        yield from self.head()
         yield from self.items
 
     def place(self, index: int) -> str:
@@ -137,14 +146,55 @@ def chain(prompt: Prompt, model: str, before: str = "") -> Chain:
     name = before or hashlib.blake2b(_bytes(model), digest_size=DIGEST_BYTES).hexdigest()
     names: list[str] = []
     sizes: list[int] = []
-    size = 0
-    for part in prompt.parts():
+    _extend(names, sizes, name, prompt.head())
+    head, made = len(names), prompt.made
+    kept: _Named | None = made.get(_NAMED) if made is not None else None
+    known = 0
+    if kept is not None and (kept.model, kept.before) == (model, before):
+        if kept.names[: kept.head] == names:
+            known = kept.alike(prompt.items)
+        names += kept.names[head : head + known]
+        sizes += kept.sizes[head : head + known]
+    _extend(names, sizes, names[-1] if names else name, prompt.items[known:])
+    if made is not None:
+        made[_NAMED] = _Named(model, before, list(prompt.items), head, names, sizes)
+    return Chain(tuple(names), tuple(sizes))
+
+
+_NAMED: Final = "sessions.facts"
+"""Where :class:`_Named` is kept with a conversation's items."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Names of the prefixes of an earlier prompt.
+
+    Attributes:
+        head: how many of them are its head's.
+    """
+
+    model: str
+    before: str
+    items: list[Any]
+    head: int
+    names: list[str]
+    sizes: list[int]
+
+    def alike(self, items: Sequence[Any]) -> int:
+        """How many items at the beginning are the very same objects."""
+        same = [*map(is_, self.items, items)]
+        return same.index(False) if False in same else len(same)
+
+
+def _extend(names: list[str], sizes: list[int], name: str, parts: Iterable[Any]) -> None:
+    """Add the prefixes that end with each of ``parts``; ``name`` is that of all before them."""
+    size = sizes[-1] if sizes else 0
+    for part in parts:
         text = _bytes(part)
         size += len(text)
         name = hashlib.blake2b(name.encode() + text, digest_size=DIGEST_BYTES).hexdigest()
         names.append(name)
         sizes.append(size)
-    return Chain(tuple(names), tuple(sizes))
 
 
 def shortened(text: str) -> str:

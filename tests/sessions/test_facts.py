@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from addons.sessions import facts
 from addons.sessions.facts import MAX_TEXT, Prompt, chain, shortened
 from tests.sessions.made import prompt
 
@@ -43,6 +46,39 @@ def test_a_longer_prompt_begins_with_the_prefixes_of_the_shorter(
     assert long.names[: len(short.names)] == short.names
     assert long.sizes[: len(short.sizes)] == short.sizes
     assert list(long.sizes) == sorted(long.sizes)
+
+
+@given(data=st.data())
+def test_what_is_kept_of_a_conversation_changes_no_name(data: st.DataObject) -> None:
+    """Turns that go on, go back, fork and change; their items the same objects or equal ones."""
+    made: dict[str, object] = {}
+    said = data.draw(st.lists(VALUES, min_size=1, max_size=6))
+    for _ in range(data.draw(st.integers(1, 5))):
+        items = [*said[: data.draw(st.integers(0, len(said)))], *data.draw(st.lists(VALUES))]
+        if data.draw(st.booleans()):
+            items = copy.deepcopy(items)
+        rules, model, before = (data.draw(st.sampled_from(("a", "b"))) for _ in range(3))
+        continued = data.draw(st.booleans())
+        prompt = Prompt(rules, None, items, continued, made)
+        fresh = Prompt(rules, None, items, continued)
+        assert chain(prompt, model, before) == chain(fresh, model, before)
+        said = items or said
+
+
+def test_items_that_are_repeated_are_not_digested_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, object] = {}
+    items = [{"text": str(number)} for number in range(50)]
+    chain(Prompt("a", None, items, made=made), "m")
+    seen: list[object] = []
+    digested = facts._bytes
+
+    def noted(part: object) -> bytes:
+        seen.append(part)
+        return digested(part)
+
+    monkeypatch.setattr(facts, "_bytes", noted)
+    chain(Prompt("a", None, [*items, "new"], made=made), "m")
+    assert seen == ["m", "a", None, "new"]
 
 
 @given(st.lists(VALUES, min_size=1, max_size=6), st.data())
