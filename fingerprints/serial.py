@@ -21,16 +21,44 @@ def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON, members in the order of the dicts.
 
     Half surrogates, which no UTF-8 text can hold, become U+FFFD (what a browser's encoder does).
+    A :class:`Text` stands for a value that was written before.
 
     Raises:
         TypeError: the value is not JSON (a set, bytes, …).
     """
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value, default=_written)
     except orjson.JSONEncodeError:
         # Integers beyond 64 bits and half surrogates are legal in what callers send.
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _PATIENT.encode(value)
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+class Text:
+    """A value that was written before, as a part of one that :func:`dumps` writes."""
+
+    __slots__ = ("fragment", "json")
+
+    def __init__(self, written: bytes) -> None:
+        self.json = b"%b" % written  # a copy: the encoder leaves much room behind what it writes
+        self.fragment = orjson.Fragment(self.json)
+
+
+def _written(value: Any) -> orjson.Fragment:
+    if type(value) is Text:
+        return value.fragment
+    raise TypeError
+
+
+def _read_again(value: Any) -> Any:
+    if type(value) is Text:
+        return loads(value.json)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_PATIENT = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_read_again
+)
 
 
 def ascii_text(value: Any) -> str:

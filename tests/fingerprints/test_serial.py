@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprints.serial import ascii_text, dumps, loads, untidy
+from fingerprints.serial import Text, ascii_text, dumps, loads, untidy
 from tests.fingerprints.recordings import Case, cases
 from tests.fingerprints.values import JSON
 
@@ -40,6 +40,12 @@ def test_what_callers_may_send_and_utf8_cannot_hold() -> None:
     assert dumps({"x": loads('"a\\ud83d"')}) == '{"x":"a\ufffd"}'.encode()
     assert dumps("\ud83c\udf89") == '"🎉"'.encode()
     assert dumps(2**80) == b"1208925819614629174706176"
+
+
+@given(JSON, JSON, st.sampled_from([None, "half a \ud83d", 2**70]))
+def test_what_was_written_before_is_not_changed(one: Any, other: Any, odd: Any) -> None:
+    part = Text(dumps(one))
+    assert dumps({"a": part, "b": [other, odd]}) == dumps({"a": one, "b": [other, odd]})
 
 
 @pytest.mark.parametrize("value", [{1}, b"x", object()])

@@ -21,6 +21,7 @@ import orjson
 from addons.errors import BadRequest
 from addons.providers.codex import continuity, ids
 from fingerprints.item_forms import ANY_PART, ItemForm, ItemForms
+from fingerprints.serial import Text, dumps
 
 type Json = dict[str, Any]
 
@@ -60,19 +61,35 @@ class Written:
         given: the items that it was made of.
         turns: id of each one's turn.
         keys: of each one, see :attr:`Writer.key`.
+        texts: ``items`` as JSON.
     """
 
     thread_id: str
     forms: ItemForms
-    given: Sequence[Any]
+    given: list[Any]
     turns: Sequence[str]
-    items: Sequence[Json]
-    keys: Sequence[str]
+    items: list[Json]
+    keys: list[str]
+    texts: list[Text]
 
     def alike(self, given: Sequence[Any], turns: Sequence[str]) -> int:
         """How many items at the beginning are the very same objects, in the same turns."""
         same = [*map(and_, map(is_, self.given, given), map(eq, self.turns, turns))]
         return same.index(False) if False in same else len(same)
+
+
+class Input(list[Json]):
+    """Items in official form.
+
+    Attributes:
+        texts: the same as JSON, as far as that is known.
+    """
+
+    __slots__ = ("texts",)
+
+    def __init__(self, items: Iterable[Json], texts: Sequence[Json | Text]) -> None:
+        super().__init__(items)
+        self.texts = texts
 
 
 def normalised(
@@ -82,7 +99,7 @@ def normalised(
     forms: ItemForms,
     turns: Sequence[str] = (),
     made: dict[str, Any] | None = None,
-) -> list[Json]:
+) -> Input:
     """The members of ``input`` in official form.
 
     An item's result depends on the thread, the item, the turn that it is in, and on equal items
@@ -98,19 +115,24 @@ def normalised(
     """
     writer = Writer(thread_id, forms)
     turns = turns or turn_ids(given, thread_id)
-    written: list[Json] = []
-    keys: list[str] = []
-    before = made.get(WRITTEN) if made is not None else None
+    if made is None:
+        written = [
+            writer.item(item, index, turn)
+            for index, (item, turn) in enumerate(zip(given, turns, strict=True))
+        ]
+        return Input(written, written)
+    written, keys, texts = [], [], []
+    before = made.get(WRITTEN)
     if before is not None and (before.thread_id, before.forms) == (thread_id, forms):
         known = before.alike(given, turns)
-        written, keys = list(before.items[:known]), list(before.keys[:known])
+        written, keys, texts = before.items[:known], before.keys[:known], before.texts[:known]
         writer.resume(keys)
     for index in range(len(written), len(given)):
         written.append(writer.item(given[index], index, turns[index]))
         keys.append(writer.key)
-    if made is not None:
-        made[WRITTEN] = Written(thread_id, forms, list(given), turns, list(written), keys)
-    return written
+        texts.append(Text(dumps(written[index])))
+    made[WRITTEN] = Written(thread_id, forms, list(given), turns, written, keys, texts)
+    return Input(written, texts)
 
 
 def turn_ids(given: Sequence[Any], thread_id: str, *, continued: str = "") -> list[str]:

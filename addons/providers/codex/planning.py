@@ -176,7 +176,7 @@ class Planner:
             shape=shaped.shape,
             sign_in=sign_in_of(caller.account),
             roles=self._roles(identity, caller),
-            content=shaped.content,
+            content=shaped.content | {"input": shaped.content["input"].texts},
             http_version=header_version(self.profile, kind),
             unknown="keep",  # the upstream is asked, and what it refuses is learned
         )

@@ -60,7 +60,7 @@ def bring(
     turns = items.turn_ids(given, thread_id, continued=continued)
     first = continued or items.turn_id(thread_id)
     made = given.made if isinstance(given, Items) else None
-    given = items.normalised(given, thread_id=thread_id, forms=forms, turns=turns, made=made)
+    written = items.normalised(given, thread_id=thread_id, forms=forms, turns=turns, made=made)
     said = bool(previous) and previous == prefix_key(body)
     leading: list[Json] = []
     writer = items.Writer(thread_id, forms, place="leading")
@@ -80,7 +80,7 @@ def bring(
             leading.append(items.instructions_item(text, writer, form, first))
     elif brought.get("instructions", "") is None:
         brought["instructions"] = ""  # the backend takes no null (codex-wire.md §7.2)
-    brought["input"] = [*leading, *given]
+    brought["input"] = items.Input([*leading, *written], [*leading, *written.texts])
     return brought
 
 

@@ -16,6 +16,7 @@ from addons.providers.codex import items
 from addons.providers.codex.shape import bring
 from fingerprints.item_forms import ItemForms, item_forms
 from fingerprints.library import load
+from fingerprints.serial import dumps
 from tests.providers.codex.exchanges import FULL as FULL_MODEL
 from tests.providers.codex.exchanges import LITE as LITE_MODEL
 from tests.providers.codex.exchanges import Side
@@ -49,7 +50,9 @@ def said(text: str) -> dict[str, Any]:
 def written(given: Any, made: dict[str, Any] | None = None, **how: Any) -> str:
     body = {"input": given if made is None else Items(given, 0, made), **how.pop("body", {})}
     how = {"thread_id": THREAD, "forms": FORMS[0], **how}
-    return json.dumps(bring(body, FULL, **how)["input"])
+    brought = bring(body, FULL, **how)["input"]
+    assert dumps(brought.texts) == dumps(brought)
+    return json.dumps(brought)
 
 
 @st.composite
