@@ -34,8 +34,8 @@ ITEMS: Final = "responses.items"
 MAX_CHAIN: Final = 2000
 """Most responses that one request may continue, one after the other."""
 
-MEMORY_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of items that are in memory as well, the ones used last."""
+MEMORY_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of items that are in memory as well, the ones used last; others are read from the store."""
 
 _SWEEP_EVERY = 256
 _PARAM = "previous_response_id"
