@@ -98,18 +98,18 @@ class FlowayProcess(Child):
         return SandboxControl(found[1])
 
     def __enter__(self) -> Self:
-        try:
-            return self.wait_ready()
-        except BaseException:
-            self.stop()
-            raise
+        return self.wait_ready()
 
     def wait_ready(self) -> Self:
         """
         Raises:
-            ProcessFailed: it ended, or is not ready in time.
+            ProcessFailed: it ended, or is not ready in time. It is stopped then.
         """
-        self.wait_until(self.is_ready, "start", START_SECONDS)
+        try:
+            self.wait_until(self.is_ready, "start", START_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def is_ready(self) -> bool:

@@ -176,11 +176,7 @@ class Street:
     def built(self, home: Path, count: int = len(ACCOUNTS), **more: str) -> House:
         """One of its own, for who breaks something; to be stopped by its owner."""
         house = House(home, count, self.road, self._sandbox.http_url, self._folder, **more)
-        try:
-            return house.wait_ready()
-        except BaseException:
-            house.stop()
-            raise
+        return house.wait_ready()
 
     @contextlib.contextmanager
     def closed_road(self) -> Iterator[None]:
