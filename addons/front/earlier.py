@@ -32,9 +32,6 @@ LIMIT: Final = 4 * 1024 * 1024
 MOST: Final = 32
 """Bodies that are kept."""
 
-_ALIKE: Final = 2048
-"""Bytes at the beginning by which a body that continues another is told at a glance."""
-
 _OPENING: Final = b'"input":['
 _PLACES: Final = 4
 """Places that are tried as the beginning of ``input``: a tool may have a member of that name."""
@@ -82,11 +79,15 @@ class _Body:
     at: int = 0
 
     def shared(self, principal: str, raw: bytes) -> int:
-        """How many items at the beginning another body repeats, with all that is before them."""
-        if principal != self.principal or raw[:_ALIKE] != self.raw[:_ALIKE]:
+        """How many items at the beginning another body repeats, with all that is before them.
+
+        0 as well where less than half is the same: that is another conversation, or a new start.
+        """
+        own = memoryview(self.raw)
+        if principal != self.principal or not raw.startswith(own[: len(own) // 2]):
             return 0
         self._look()
-        ends, own = self.ends, memoryview(self.raw)
+        ends = self.ends
         if not ends or raw.startswith(own[: ends[-1]]):
             return len(ends)
         return bisect_left(ends, 1, key=lambda end: not raw.startswith(own[:end]))
@@ -125,9 +126,7 @@ class _Body:
         more = members.pop(_REST)
         if "input" in members or (after == b"," and not more):
             return None  # it has two of them; a comma before the end
-        body = _Body(self.principal, raw, [*self.items[:count], *more], head=self.head)
-        if 2 * count >= len(self.items):  # else two conversations that begin alike
-            body.made = self.made
+        body = _Body(self.principal, raw, [*self.items[:count], *more], self.made, self.head)
         body.ends, body.at = self.ends[:count], end + 1
         request = self.head | members  # the order is that of the parser, also of what stands twice
         request["input"] = Items(body.items, count, body.made, body)

@@ -61,7 +61,7 @@ def outcome(read: Any) -> Any:
 def conversations(draw: st.DrawFn) -> list[bytes]:
     """Bodies that grow, are cut, changed in the middle, spelled otherwise, broken."""
     items, after = draw(ITEMS), draw(OTHERS)
-    before = [("instructions", "Be brief. " * 250), *draw(OTHERS)]  # more than the glance takes in
+    before = [("instructions", "Be brief. " * 250), *draw(OTHERS)]  # more than half of it all
     out = []
     for _ in range(draw(st.integers(2, 5))):
         match draw(st.sampled_from(("more", "cut", "change", "members", "same", "twice"))):
@@ -154,11 +154,14 @@ def test_conversations_that_begin_alike_are_two() -> None:
     bodies = EarlierBodies(smallest=0)
     seen(bodies, turn(40))
     one = seen(bodies, turn(41))
-    other = seen(bodies, body([said(0), *map(said, range(70, 110))], HEAD, TAIL))
-    assert other.repeated == 1
-    assert other.made is not one.made
+    other = body([*map(said, range(9)), *map(said, range(70, 110))], HEAD, TAIL)
+    assert type(seen(bodies, other)) is list
     assert len(bodies) == 2
+    again = seen(bodies, other)
+    assert again.repeated == 49
+    assert again.made is not one.made
     assert seen(bodies, turn(42)).repeated == 41
+    assert len(bodies) == 2
 
 
 @pytest.mark.parametrize(
