@@ -176,13 +176,13 @@ class CodexProvider:
         return any(sign_in_of(account) == "api_key" for account in self.accounts)
 
     async def start(self) -> None:
-        await self._memory.load()
+        await self._memory.start()
         await self._continuation.load()
         self._journal.start()
 
     async def stop(self) -> None:
         await self._catalogue.close()
-        await self._memory.close()
+        await self._memory.stop()
         await self._journal.stop()
         await self._continuation.close()
 
@@ -191,7 +191,7 @@ class CodexProvider:
     async def plan(self, exchange: Exchange) -> Plan:
         now = self._clock()
         progress = await self._progress(exchange, now)
-        account = await self._memory.account(exchange, progress, now)
+        account = await self._memory.account(exchange, progress)
         if isinstance(account, ClientError):
             return Refuse(account)
         progress.account, progress.token = account, credential_of(account).access_token
@@ -382,7 +382,7 @@ class CodexProvider:
         progress = exchange.state
         if not isinstance(progress, Progress) or progress.account is None:
             return
-        await self._memory.settle(exchange, progress, self._clock())
+        await self._memory.settle(exchange, progress)
         if outcome is Outcome.COMPLETED and not exchange.websocket:
             self._memory.pool.succeeded(
                 exchange.binding,

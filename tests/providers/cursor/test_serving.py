@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from addons.accounts import rota
 from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Attempt
 from addons.providers.contract import Fail, NextAccount, RefreshCredentials, SameAccount
-from addons.providers.cursor import serving
 from addons.providers.cursor.progress import Progress
 from addons.providers.cursor.serving import LENT, Serving
 from tests.providers.cursor.provided import MODEL, Bench, user
@@ -87,7 +87,7 @@ async def test_waiting_for_the_first_that_is_ready(monkeypatch: pytest.MonkeyPat
         waits.append(seconds)
         case.bench.now += seconds
 
-    monkeypatch.setattr(serving.asyncio, "sleep", sleep)
+    monkeypatch.setattr(rota.asyncio, "sleep", sleep)
     assert await case.account() == "a"
     case.refused(NextAccount("limit", 20.0, BUSY, "model"))
     assert await case.account() == "a"
