@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from addons.accounts import rota
 from addons.accounts.model import Account
 from addons.errors import ClientError
 from addons.exchange import Attempt
@@ -70,31 +69,6 @@ async def test_a_token_that_was_renewed_meanwhile_is_tried() -> None:
     case.progress.lent = "an older one"
     case.refused(RefreshCredentials("unauthenticated", BUSY))
     assert await case.account() == "a"
-
-
-async def test_one_account_alone_tells_its_own_error() -> None:
-    case = Case("a")
-    assert await case.account() == "a"
-    case.refused(NextAccount("limit", 60.0, ClientError(403, "upstream_forbidden", "No.")))
-    assert await case.account() == "upstream_forbidden"
-
-
-async def test_waiting_for_the_first_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = Case("a", wait_seconds=30)
-    waits: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        case.bench.now += seconds
-
-    monkeypatch.setattr(rota.asyncio, "sleep", sleep)
-    assert await case.account() == "a"
-    case.refused(NextAccount("limit", 20.0, BUSY, "model"))
-    assert await case.account() == "a"
-    assert waits == [20.0]
-    case.refused(NextAccount("limit", 60.0, BUSY, "model"))
-    assert await case.account() == "usage_limit_reached"
-    assert len(waits) == 1
 
 
 @pytest.mark.parametrize(
