@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from addons.providers.contract import Ended
+from replay.child import free_port
 from tests.stream.behaviours import refuse, succeed
 from tests.stream.conftest import Clock, MakeUpstream, Proxy, running_proxy, until
 from tests.stream.drivers import Block, Target
@@ -20,9 +21,7 @@ CLIENTS = pytest.mark.parametrize("client_kind", ["h1", "h2"])
 
 @pytest.fixture
 def dead_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
