@@ -48,7 +48,7 @@ SEPARATOR = "\u0001"
 """Between instructions and first items in a content digest: "" + X is not X + ""."""
 
 FIRST_TURN = "first"
-"""Name of a conversation's first turn, see :func:`turn_runs`."""
+"""Name of a conversation's first turn, see :func:`turn_key`."""
 
 _UNSTABLE_MEMBERS = frozenset({"id", "status", "internal_chat_message_metadata_passthrough"})
 """Members of an item that a client may add or change when it sends the same message again."""
@@ -78,7 +78,7 @@ class Signature:
         prompt: instructions and the developer's words before the first user message; "" for none.
         opening: the first user message (or a leading compaction item); "" when there is none.
         turn: number and text of the last user message: the same for all requests of one turn.
-        opener: the last name of :func:`turn_runs`, "" when there is none.
+        opener: the last turn's :func:`turn_key`, "" when there is none.
         tools: whether the request offers tools.
     """
 
@@ -237,22 +237,21 @@ def last_opening(items: Sequence[Any], before: int = 0) -> tuple[int, Any]:
     return (before + len(begins), items[begins[-1]]) if begins else (before, None)
 
 
-def turn_runs(items: Sequence[Any]) -> list[tuple[str, int]]:
-    """What names each turn, and how many items are in it.
+def turn_spans(items: Sequence[Any]) -> list[tuple[int, int]]:
+    """The items of each turn: the first one's place, and that of the first one after them.
 
-    What comes before the first user message is in the first turn, which has one name whatever is
-    said in it. The others' depend on their opening message and on how many turns there were
-    before. So the items of a prefix keep their turns.
+    What comes before the first user message is in the first turn.
     """
     begins = [0, *_turn_beginnings(_user_places(items))[1:]]
-    ends = [*begins[1:], len(items)]
-    later = (turn_key(number, items[begin]) for number, begin in enumerate(begins[1:], start=2))
-    counts = (end - begin for begin, end in zip(begins, ends, strict=True))
-    return list(zip((FIRST_TURN, *later), counts, strict=True))
+    return list(zip(begins, [*begins[1:], len(items)], strict=True)) if items else []
 
 
 def turn_key(number: int, opening: Any) -> str:
-    """The name of a turn, by its number from 1 and the message that opened it."""
+    """The name of a turn, by its number from 1 and the message that opened it.
+
+    The first one has one name whatever is said in it. The others' depend on how many turns there
+    were before. So the items of a prefix keep their turns.
+    """
     if number == 1:
         return FIRST_TURN
     return ids.digest("turn", str(number), _dump(_canonical(opening))).hex()

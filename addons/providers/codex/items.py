@@ -12,8 +12,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from operator import and_, eq, is_
+from dataclasses import dataclass, field
+from operator import is_
 from typing import Any, Final
 
 import orjson
@@ -58,23 +58,23 @@ class Written:
     """What was made of the items of a request; see :func:`normalised`.
 
     Attributes:
+        how: thread, forms and ``continued`` of :func:`normalised`.
         given: the items that it was made of.
         turns: id of each one's turn.
         keys: of each one, see :attr:`Writer.key`.
         texts: ``items`` as JSON.
     """
 
-    thread_id: str
-    forms: ItemForms
-    given: list[Any]
-    turns: Sequence[str]
-    items: list[Json]
-    keys: list[str]
-    texts: list[Text]
+    how: tuple[str, ItemForms, str]
+    given: list[Any] = field(default_factory=list)
+    turns: list[str] = field(default_factory=list)
+    items: list[Json] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
 
-    def alike(self, given: Sequence[Any], turns: Sequence[str]) -> int:
-        """How many items at the beginning are the very same objects, in the same turns."""
-        same = [*map(and_, map(is_, self.given, given), map(eq, self.turns, turns))]
+    def alike(self, given: Sequence[Any]) -> int:
+        """How many items at the beginning are the very same objects."""
+        same = [*map(is_, self.given, given)]
         return same.index(False) if False in same else len(same)
 
 
@@ -97,7 +97,7 @@ def normalised(
     *,
     thread_id: str,
     forms: ItemForms,
-    turns: Sequence[str] = (),
+    continued: str = "",
     made: dict[str, Any] | None = None,
 ) -> Input:
     """The members of ``input`` in official form.
@@ -106,7 +106,7 @@ def normalised(
     before it, never on its place or on what follows.
 
     Args:
-        turns: id of each item's turn, see :func:`turn_ids`; made here when not given.
+        continued: see :func:`turn_ids`.
         made: of the conversation (:attr:`addons.front.earlier.Items.made`): what was written of
             the items that are repeated, is not written again.
 
@@ -114,37 +114,47 @@ def normalised(
         BadRequest: names the item that can't be sent, and why.
     """
     writer = Writer(thread_id, forms)
-    turns = turns or turn_ids(given, thread_id)
     if made is None:
+        turns = turn_ids(given, thread_id, continued=continued)
         written = [
             writer.item(item, index, turn)
             for index, (item, turn) in enumerate(zip(given, turns, strict=True))
         ]
         return Input(written, written)
-    written, keys, texts = [], [], []
+    how = (thread_id, forms, continued)
     before = made.get(WRITTEN)
-    if before is not None and (before.thread_id, before.forms) == (thread_id, forms):
-        known = before.alike(given, turns)
-        written, keys, texts = before.items[:known], before.keys[:known], before.texts[:known]
-        writer.resume(keys)
-    for index in range(len(written), len(given)):
+    if before is None or before.how != how:
+        before = Written(how)
+    known = before.alike(given)
+    turns = turn_ids(given, thread_id, continued=continued, known=before.turns[:known])
+    written, keys, texts = before.items[:known], before.keys[:known], before.texts[:known]
+    writer.resume(keys)
+    for index in range(known, len(given)):
         written.append(writer.item(given[index], index, turns[index]))
         keys.append(writer.key)
         texts.append(Text(dumps(written[index])))
-    made[WRITTEN] = Written(thread_id, forms, list(given), turns, written, keys, texts)
+    made[WRITTEN] = Written(how, list(given), turns, written, keys, texts)
     return Input(written, texts)
 
 
-def turn_ids(given: Sequence[Any], thread_id: str, *, continued: str = "") -> list[str]:
+def turn_ids(
+    given: Sequence[Any], thread_id: str, *, continued: str = "", known: Sequence[str] = ()
+) -> list[str]:
     """For each item the id of the turn that it is in.
 
     Args:
         continued: the request's own turn, where the items continue an earlier response.
+        known: the result for the first of the items, with the same thread and ``continued``.
     """
     out: list[str] = []
-    for key, count in continuity.turn_runs(given):
-        first = key == continuity.FIRST_TURN and continued
-        out += [first or turn_id(thread_id, key)] * count
+    for number, (begin, end) in enumerate(continuity.turn_spans(given), start=1):
+        if begin < len(known):
+            turn = known[begin]
+        elif number == 1 and continued:
+            turn = continued
+        else:
+            turn = turn_id(thread_id, continuity.turn_key(number, given[begin]))
+        out += [turn] * (end - begin)
     return out
 
 
@@ -152,7 +162,7 @@ def turn_id(thread_id: str, key: str = continuity.FIRST_TURN) -> str:
     """A turn's id, a pure function of the thread and of what opens the turn.
 
     Args:
-        key: see :func:`addons.providers.codex.continuity.turn_runs`.
+        key: see :func:`addons.providers.codex.continuity.turn_key`.
     """
     return ids.derived("turn", thread_id, key)
 

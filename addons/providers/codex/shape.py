@@ -57,10 +57,11 @@ def bring(
     brought = dict(body)
     given = items.listed(body.get("input"))
     continued = turn_id if body.get("previous_response_id") else ""
-    turns = items.turn_ids(given, thread_id, continued=continued)
     first = continued or items.turn_id(thread_id)
     made = given.made if isinstance(given, Items) else None
-    written = items.normalised(given, thread_id=thread_id, forms=forms, turns=turns, made=made)
+    written = items.normalised(
+        given, thread_id=thread_id, forms=forms, continued=continued, made=made
+    )
     said = bool(previous) and previous == prefix_key(body)
     leading: list[Json] = []
     writer = items.Writer(thread_id, forms, place="leading")

@@ -142,7 +142,7 @@ def test_forms_of_the_same_name_are_not_taken_for_each_other() -> None:
     made: dict[str, Any] = {}
     written([CALL], made)
     written([CALL], made, forms=again)
-    assert made[items.WRITTEN].forms is again
+    assert made[items.WRITTEN].how[1] is again
 
 
 # --- whole requests ------------------------------------------------------------------------------
