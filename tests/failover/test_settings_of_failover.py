@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from addons.accounts import rota
 from addons.accounts.cooldowns import Cooldown, Source
 from addons.accounts.quota import Quota, Window
 from addons.exchange import Exchange
 from addons.front.routes import RouteTable
-from addons.providers.codex import memory, roster
+from addons.providers.codex import roster
 from addons.providers.codex.provider import CodexProvider
 from addons.providers.codex.upstream import Upstream
 from addons.providers.contract import NextAccount, Outcome
@@ -98,7 +99,7 @@ class Sleep:
 @pytest.fixture
 def sleep(monkeypatch: pytest.MonkeyPatch) -> Sleep:
     slept = Sleep()
-    monkeypatch.setattr(memory.asyncio, "sleep", slept)
+    monkeypatch.setattr(rota.asyncio, "sleep", slept)
     return slept
 
 
