@@ -14,6 +14,7 @@ UNUSED = (
     "fastapi",  # the control API's, loaded when it is first asked for
     "google.protobuf",
     "httpx._main",
+    "mitmproxy.addons.view",
     "replay.sandbox",  # of a floway without accounts
     "rich",
     "typer",

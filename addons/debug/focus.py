@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mitmproxy import ctx, http
-from mitmproxy.addons.view import View
 
 from addons.debug.description import summary_of
+
+if TYPE_CHECKING:
+    from mitmproxy.addons.view import View
 
 
 def looked_at(flow: http.HTTPFlow) -> None:
@@ -37,4 +41,8 @@ def the_list() -> View | None:
     """Of mitmweb or the console; None in mitmdump, and outside of mitmproxy."""
     master = getattr(ctx, "master", None)
     view = None if master is None else master.addons.get("view")
+    if view is None:
+        return None
+    from mitmproxy.addons.view import View  # mitmdump does not load it
+
     return view if isinstance(view, View) else None

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from mitmproxy import ctx, flow, http
-from mitmproxy.addons.view import View
+from mitmproxy import flow, http
 
 from addons.debug.description import MARKERS
+from addons.debug.focus import the_list
+
+if TYPE_CHECKING:
+    from mitmproxy.addons.view import View
 
 OVERHEAD = 24 * 1024
 """Bytes of a flow beside its bodies: headers, connections, what floway has written down."""
@@ -46,9 +50,9 @@ class Ring:
         self._ended(flow)
 
     def _ended(self, flow: http.HTTPFlow) -> None:
-        view = ctx.master.addons.get("view")
+        view = the_list()
         limit = self._limit()
-        if not isinstance(view, View) or limit <= 0:
+        if view is None or limit <= 0:
             return
         if flow.websocket is not None and flow.websocket.timestamp_end is None:
             return  # it has only begun
