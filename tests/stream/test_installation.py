@@ -15,7 +15,7 @@ from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import Http1Server, HttpLayer
 from mitmproxy.tools.dump import DumpMaster
 
-from addons import quick_messages
+from addons import shortcuts
 from addons.driver import is_origin_form
 from addons.stream import AttemptStream, install
 from tests.stream.behaviours import break_off, refuse, reset, succeed
@@ -186,7 +186,7 @@ async def test_flows_are_let_go(
     """At once: neither a timer that cannot be stopped keeps them, nor a circle of objects."""
     upstream = await make_upstream("h2")
     async with AsyncExitStack() as stack:
-        stack.callback(quick_messages.install())  # mitmproxy's own check leaves frames behind
+        stack.callback(shortcuts.install())  # mitmproxy's own check leaves frames behind
         gc.disable()
         stack.callback(gc.enable)
         proxy = await stack.enter_async_context(running_proxy(confdir))

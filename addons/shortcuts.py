@@ -1,4 +1,4 @@
-"""Two things that mitmproxy does with every message, done quickly; with the same outcome.
+"""What mitmproxy does many times in every request, done quickly; with the same outcome.
 
 - It looks at the type of each field of each request and response that it makes. It makes an
   exception for each look and catches some of them, which leaves a dozen of the caller's frames to
@@ -6,19 +6,23 @@
   once; a message with any other goes through mitmproxy's own check, which decides.
 - It looks for a header by calling a function for each header that there is, and raises and catches
   an exception for one that is not there. It does so thirty times in a request.
+- It copies an option's value, twice, whenever the value is asked for. What cannot be changed needs
+  no copy.
 
-Measured together: a tenth of the CPU time of a small request. Rests on ``MessageData`` and
-``Headers`` of mitmproxy 12.2.3; ``tests/test_quick_messages.py`` compares.
+Measured together: a tenth of the CPU time of a small request. Rests on ``MessageData``, ``Headers``
+and ``_Option`` of mitmproxy 12.2.3; ``tests/test_shortcuts.py`` compares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from types import UnionType
+from functools import lru_cache
+from types import NoneType, UnionType
 from typing import get_args, get_origin
 
 from mitmproxy.http import Headers, MessageData
+from mitmproxy.optmanager import _Option, unset
 from mitmproxy.utils.strutils import always_bytes
 
 type Undo = Callable[[], None]
@@ -26,7 +30,7 @@ type Undo = Callable[[], None]
 
 def install() -> Undo:
     """From now on; the result undoes it."""
-    undo = [_install_look(), _install_search()]
+    undo = [_install_look(), _install_search(), _install_reading()]
 
     def uninstall() -> None:
         while undo:
@@ -92,12 +96,18 @@ def _install_search() -> Undo:
     return uninstall
 
 
+@lru_cache(maxsize=512)
+def _wanted(name: str | bytes) -> bytes:
+    return always_bytes(name, "utf-8", "surrogateescape").lower()
+
+
 def _get_all(self: Headers, name: str | bytes) -> list[str]:
-    wanted = always_bytes(name, "utf-8", "surrogateescape").lower()
+    wanted = _wanted(name)
+    size = len(wanted)
     return [
         value.decode("utf-8", "surrogateescape")
         for key, value in self.fields
-        if key.lower() == wanted
+        if len(key) == size and key.lower() == wanted
     ]
 
 
@@ -111,3 +121,22 @@ def _contains(self: Headers, key: object) -> bool:
 
 
 _SEARCHES = {"get_all": _get_all, "get": _get, "__contains__": _contains}
+
+
+# --- options ------------------------------------------------------------------------------------
+
+_UNCHANGING = frozenset({bool, int, str, NoneType})
+
+
+def _install_reading() -> Undo:
+    copied = _Option.current
+
+    def current(self: _Option) -> object:
+        value = self._default if self.value is unset else self.value
+        return value if type(value) in _UNCHANGING else copied(self)
+
+    def uninstall() -> None:
+        _Option.current = copied  # type: ignore[method-assign]
+
+    _Option.current = current  # type: ignore[method-assign]
+    return uninstall

@@ -1,4 +1,4 @@
-"""What is done quickly with messages has the outcome that mitmproxy's own way has."""
+"""What is done quickly has the outcome that mitmproxy's own way has."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mitmproxy import options
 from mitmproxy.http import Headers, MessageData, Request, RequestData, ResponseData
+from mitmproxy.optmanager import _Option
 
-from addons import quick_messages
+from addons import shortcuts
 
 ORIGINAL = vars(MessageData)["__post_init__"]
 
@@ -46,14 +48,14 @@ VALUES = st.sampled_from(
 
 @pytest.fixture
 def installed() -> Iterator[None]:
-    before = dict(vars(Headers))
-    undo = quick_messages.install()
+    before = [dict(vars(kind)) for kind in (Headers, _Option)]
+    undo = shortcuts.install()
     try:
         yield
     finally:
         undo()
         assert vars(MessageData)["__post_init__"] is ORIGINAL
-        assert dict(vars(Headers)) == before
+        assert [dict(vars(kind)) for kind in (Headers, _Option)] == before
 
 
 def said(kind: type[MessageData], values: dict[str, Any]) -> str:
@@ -83,7 +85,7 @@ def test_every_message_is_judged_as_mitmproxy_judges_it(data: st.DataObject) -> 
     kind, right = data.draw(st.sampled_from(MADE))
     wrong = data.draw(st.dictionaries(st.sampled_from(sorted(right)), VALUES, max_size=3))
     theirs = said(kind, right | wrong)
-    undo = quick_messages.install()
+    undo = shortcuts.install()
     try:
         ours = said(kind, right | wrong)
     finally:
@@ -105,7 +107,7 @@ def test_nothing_is_left_to_the_garbage_collector() -> None:
 def test_without_the_check_there_is_nothing_to_replace(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with ``python -O``."""
     monkeypatch.delattr(MessageData, "__post_init__")
-    quick_messages.install()()
+    shortcuts.install()()
     assert "__post_init__" not in vars(MessageData)
 
 
@@ -143,9 +145,33 @@ def test_headers_are_found_as_mitmproxy_finds_them(
         return out
 
     theirs = seen()
-    undo = quick_messages.install()
+    undo = shortcuts.install()
     try:
         ours = seen()
     finally:
         undo()
     assert ours == theirs
+
+
+# --- options ------------------------------------------------------------------------------------
+
+
+def test_every_option_reads_as_in_mitmproxy() -> None:
+    """As it is at first, set, and reset; what can be changed is a copy of its own."""
+    own = options.Options()
+    own.update(listen_port=7, ignore_hosts=["a"], certs=["b"], http2=False)
+
+    def read() -> dict[str, object]:
+        return {name: getattr(own, name) for name in own.keys()}  # noqa: SIM118 - no mapping
+
+    theirs = read()
+    undo = shortcuts.install()
+    try:
+        assert read() == theirs
+        own.ignore_hosts.append("c")
+        assert own.ignore_hosts == ["a"]
+        own.reset_one("listen_port")
+        assert own.listen_port == options.Options().listen_port
+        assert own.has_changed("http2")
+    finally:
+        undo()
