@@ -33,7 +33,7 @@ from addons.operate import METRICS_PATH, PREFIX
 from addons.operate.logs import lines
 from addons.operate.logs.mask import KEY_BYTES, Mask, key_of
 from addons.operate.logs.records import FIELDS, Guard, Safe
-from addons.operate.logs.sinks import LogFile, json_formatter
+from addons.operate.logs.sinks import JsonLines, LogFile
 from addons.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Logbook:
             handler.file.reconfigure(line_buffering=True)
         if settings.log_format == "json":
             self._undo.append(partial(handler.setFormatter, handler.formatter))
-            handler.setFormatter(json_formatter())
+            handler.setFormatter(JsonLines())
         if settings.log_level == "debug" and handler.level > logging.DEBUG:
             # floway's own: mitmproxy's would be many times as much.
             others = logging.getLogger(NOT_OURS)

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.processors import JSONRenderer
 
 from addons.operate.logs.records import FIELDS, TRACEBACK
 
@@ -36,34 +35,28 @@ GATHERED: Final = 0.1
 """Seconds that the first line of an idle file waits for others."""
 
 
-def json_formatter() -> logging.Formatter:
+class JsonLines(logging.Formatter):
     """One JSON object a line: ``time`` (UTC), ``level``, ``logger``, ``event``; the fields of the
     record; ``traceback`` where there is one."""
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_log_level, _told],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(serializer=_dumps),
-        ],
-    )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._render = JSONRenderer(serializer=_dumps)
 
-def _told(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    record: logging.LogRecord = event["_record"]
-    message, trace = str(event["event"]), record.__dict__.get(TRACEBACK)
-    if trace is not None:
-        message = message.removesuffix(trace).rstrip("\n")
-    out: dict[str, Any] = {
-        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-        "level": event["level"],
-        "logger": record.name,
-        "event": message,
-    }
-    out |= record.__dict__.get(FIELDS, {})
-    if trace is not None:
-        out["traceback"] = trace
-    # What remove_processors_meta expects to find.
-    return {**out, "_record": record, "_from_structlog": False}
+    def format(self, record: logging.LogRecord) -> str:
+        message, trace = record.getMessage(), record.__dict__.get(TRACEBACK)
+        if trace is not None:
+            message = message.removesuffix(trace).rstrip("\n")
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": message,
+        }
+        told |= record.__dict__.get(FIELDS, {})
+        if trace is not None:
+            told["traceback"] = trace
+        return str(self._render(None, "", told))
 
 
 def _dumps(value: Any, **_: Any) -> str:
@@ -90,7 +83,7 @@ class LogFile:
     def __init__(self, path: Path, limit: int, complain: Callable[[str], None]) -> None:
         self.path = path
         self._target = _PrivateFile(path, limit, complain)
-        self._target.setFormatter(json_formatter())
+        self._target.setFormatter(JsonLines())
         # Its put may be called in the midst of itself, by the garbage collector; a Queue's may not.
         self._waiting: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()
         self.handler: logging.Handler = _Waiting(self._waiting)

@@ -12,7 +12,7 @@ import pytest
 
 from addons.operate.logs import sinks
 from addons.operate.logs.records import FIELDS, Guard
-from addons.operate.logs.sinks import FILES, LogFile, json_formatter
+from addons.operate.logs.sinks import FILES, JsonLines, LogFile
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def record(message: str, **more: Any) -> logging.LogRecord:
 def test_a_line_is_one_object() -> None:
     made = record("é \n two", extra={FIELDS: {"account": "a", "tokens_in": 3}})
     made.created = 0.0625
-    line = json_formatter().format(made)
+    line = JsonLines().format(made)
     assert "\n" not in line
     assert json.loads(line) == {
         "time": "1970-01-01T00:00:00.062+00:00",
@@ -58,7 +58,7 @@ def test_a_line_is_one_object() -> None:
 
 
 def test_bytes_that_were_no_text_do_not_lose_the_line() -> None:
-    line = json_formatter().format(record("a \udcff b"))
+    line = JsonLines().format(record("a \udcff b"))
     assert json.loads(line)["event"] == "a \udcff b"
 
 
@@ -67,7 +67,7 @@ def test_a_traceback_is_a_member_of_its_own() -> None:
         raise ValueError("no")
     except ValueError as error:
         made = record("it failed", exc_info=(ValueError, error, error.__traceback__))
-    line = json.loads(json_formatter().format(made))
+    line = json.loads(JsonLines().format(made))
     assert line["event"] == "it failed"
     assert line["traceback"].endswith("ValueError: no")
 
