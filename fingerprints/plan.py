@@ -148,7 +148,7 @@ class Plan:
         """
         out: dict[str, Any] = dict(self._values(filling, given))
         if strings:
-            out = {name: as_text(value) for name, value in out.items()}
+            out = {n: v if type(v) is str else as_text(v) for n, v in out.items()}
         if given:
             self._account(filling, given, out, strings)
         return out
@@ -376,7 +376,7 @@ def _from_template(text: str) -> Fill:
             value = roles.get(name)
             if value is None:
                 return ABSENT
-            out += literal + as_text(value)
+            out += literal + (value if type(value) is str else as_text(value))
         return out + last
 
     return fill

@@ -38,7 +38,7 @@ def check_members(
         member = value.get(name)
         if member is None and not required:
             continue
-        if not has_type(member, wanted):
+        if type(member) not in JSON_TYPES[wanted]:
             raise fault(f"{path}.{name}" if path else name, _article(wanted), member)
 
 

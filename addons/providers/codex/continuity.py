@@ -31,6 +31,9 @@ CONVERSATION_MEMBERS = ("conversation", "conversation_id", "session_id")
 
 _PRIVATE_MEMBERS = frozenset({"conversation_id", "session_id"})
 
+_OF_ONE_CONVERSATION = frozenset({"prompt_cache_key", "header idempotency-key"})
+"""Sources of signals that name one conversation, and no session."""
+
 _MADE_BY_SDK = "stainless-"
 """Begins the idempotency keys that SDKs make for each request by themselves."""
 
@@ -91,25 +94,31 @@ class Signature:
 
 def signals(headers: Mapping[str, str], body: Json, client_metadata: Json) -> Iterator[Signal]:
     """Usable signals, best first. ``headers``: by lower-case name."""
-    yield from _signal("prompt_cache_key", body.get("prompt_cache_key"), session=False)
+    for source, value in _named(headers, body, client_metadata):
+        text = value.strip() if isinstance(value, str) else ""
+        if ids.usable(text):
+            yield Signal(source, text, source not in _OF_ONE_CONVERSATION)
+
+
+def _named(
+    headers: Mapping[str, str], body: Json, client_metadata: Json
+) -> Iterator[tuple[str, Any]]:
+    """What may be a signal, by its source."""
+    yield "prompt_cache_key", body.get("prompt_cache_key")
     for name in SESSION_HEADERS:
-        yield from _signal(f"header {name}", headers.get(name))
-    yield from _signal("client_metadata.session_id", client_metadata.get("session_id"))
+        if name in headers:
+            yield f"header {name}", headers[name]
+    yield "client_metadata.session_id", client_metadata.get("session_id")
     metadata = body.get("metadata")
     if isinstance(metadata, dict):
-        yield from _signal("metadata.user_id", agent_session(metadata.get("user_id")))
+        yield "metadata.user_id", agent_session(metadata.get("user_id"))
     for name in CONVERSATION_MEMBERS:
-        value = body.get(name)
-        yield from _signal(name, value.get("id") if isinstance(value, dict) else value)
+        if name in body:
+            value = body[name]
+            yield name, value.get("id") if isinstance(value, dict) else value
     key = headers.get("idempotency-key", "")
     if not key.startswith(_MADE_BY_SDK):
-        yield from _signal("header idempotency-key", key, session=False)
-
-
-def _signal(source: str, value: Any, *, session: bool = True) -> Iterator[Signal]:
-    text = value.strip() if isinstance(value, str) else ""
-    if ids.usable(text):
-        yield Signal(source, text, session)
+        yield "header idempotency-key", key
 
 
 def agent_session(user_id: Any) -> str | None:
@@ -197,14 +206,17 @@ def signature(body: Json) -> Signature:
     has_prompt = bool(prompt or before)
     users = _user_places(items)
     begins = _turn_beginnings(users)
-    last = _dump(_canonical(items[users[-1]])) if users else ""
+    turn = _message_key(len(users), items[users[-1]]) if users else ""
+    opener = ""
     # A message that continues another one does not say how many turns there were.
-    known = begins and not body.get("previous_response_id")
+    if begins and not body.get("previous_response_id"):
+        plain = 1 < len(begins) == len(users)  # one message opens each turn: it is named already
+        opener = turn if plain else turn_key(len(begins), items[begins[-1]])
     return Signature(
         prompt=ids.digest("prompt", prompt, _dump(before)).hex() if has_prompt else "",
         opening=ids.digest("opening", _dump(_canonical(items[end - 1]))).hex() if end else "",
-        turn=ids.digest("turn", str(len(users)), last).hex() if users else "",
-        opener=turn_key(len(begins), items[begins[-1]]) if known else "",
+        turn=turn,
+        opener=opener,
         tools=bool(body.get("tools")) or any(_is_tools(item) for item in items[:2]),
     )
 
@@ -252,9 +264,11 @@ def turn_key(number: int, opening: Any) -> str:
     The first one has one name whatever is said in it. The others' depend on how many turns there
     were before. So the items of a prefix keep their turns.
     """
-    if number == 1:
-        return FIRST_TURN
-    return ids.digest("turn", str(number), _dump(_canonical(opening))).hex()
+    return FIRST_TURN if number == 1 else _message_key(number, opening)
+
+
+def _message_key(number: int, message: Any) -> str:
+    return ids.digest("turn", str(number), _dump(_canonical(message))).hex()
 
 
 def _items(body: Json) -> Sequence[Any]:

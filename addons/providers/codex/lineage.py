@@ -139,7 +139,9 @@ class Lineages:
 
     def remember(self, session_id: str, strand: Strand, principal: str = "local") -> None:
         """Keep the state of a thread; an empty digest keeps the one known before."""
-        session = self._sessions.setdefault(session_id, _Session(principal))
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = self._sessions[session_id] = _Session(principal)
         threads = session.threads
         known = threads.get(strand.thread_id)
         if known is not None:

@@ -38,12 +38,7 @@ def quota_from_headers(headers: Mapping[str, str], now: float) -> Quota | None:
         headers: by lower-case name (:func:`header_map`); also ``headers`` of a WebSocket error.
         now: unix seconds.
     """
-    families: dict[tuple[str, str], None] = {}
-    for name in headers:
-        match = _FAMILY.fullmatch(name) if name.endswith(_USED) else None
-        if match is not None and len(families) < 2 * _MAX_FAMILIES:
-            families[match[1], match[2]] = None
-    windows = tuple(_header_windows(headers, families, now))
+    windows = tuple(_header_windows(headers, now))
     credits = None
     available = _boolean(headers.get("x-codex-credits-has-credits"))
     if available is not None:
@@ -59,12 +54,13 @@ def quota_from_headers(headers: Mapping[str, str], now: float) -> Quota | None:
     return Quota(now, windows, plan or None, credits, _limit_id(active) if active else None)
 
 
-def _header_windows(
-    headers: Mapping[str, str], families: Mapping[tuple[str, str], None], now: float
-) -> Iterator[Window]:
-    for limit, name in families:
+def _header_windows(headers: Mapping[str, str], now: float) -> Iterator[Window]:
+    names = [name for name in headers if name.endswith(_USED)]
+    families = [match for name in names if (match := _FAMILY.fullmatch(name)) is not None]
+    for family in families[: 2 * _MAX_FAMILIES]:
+        limit, name = family.groups()
         prefix = f"x-{limit}-{name}"
-        used = number(headers.get(f"{prefix}-used-percent"))
+        used = number(headers[prefix + _USED])
         if used is None:
             continue
         resets = number(headers.get(f"{prefix}-reset-at"))
