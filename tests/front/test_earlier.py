@@ -15,6 +15,7 @@ from addons.front import earlier
 from addons.front.bodies import MAX_DEPTH, parse_object
 from addons.front.earlier import EarlierBodies, Items
 
+REST = earlier._REST
 MEMBERS = ("a", "b", "input", 'x,"input', "input]")
 LEAVES = st.none() | st.booleans() | st.sampled_from([0, 1, 12, 123, 2**63, 2**70, -1])
 LEAVES |= st.sampled_from([1.0, -0.0, 1e5, 1e22, 0.1])
@@ -105,6 +106,34 @@ def test_a_body_is_read_as_if_there_had_been_no_earlier_one(raws: list[bytes]) -
         except ClientError:
             continue
     assert bodies.size <= earlier.LIMIT
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('"input":[1,2]', '"input":[1,2,]'),  # not JSON
+        ('"input":[1,2]', '"input":[1,2 ,3]'),
+        ('"input":[1,12]', '"input":[1,123]'),
+        ('"input":[1,12]', '"input":[1,13]'),
+        ('"input":[1.500,0]', '"input":[1.500,0]'),  # what is written for it is shorter
+        (r'"input":["\/\/,",7]', r'"input":["\/\/,",7,8]'),
+        ('"input":[1,2]', f'"input":[1,2],"{REST}":[3]'),
+        ('"input":[1,2]', '"input":[1,2],"input":[3]'),
+        ('"input":[9],"input":[1,2]', '"input":[9],"input":[1,2,3]'),
+        (r'"x,\"input":[1,2],"input":[1,2]', r'"x,\"input":[1,2,3]'),
+        ('"a":{"input":[1,2]},"input":[1,2]', '"a":{"input":[1,2,3]},"input":[1,2]'),
+        ('"a":["input",[1,2]],"input":[1,2]', '"a":["input",[1,2]],"input":[1,2,3]'),
+        ('"input":[]', '"input":[1]'),
+    ],
+)
+def test_what_might_be_taken_for_a_repetition(first: str, second: str) -> None:
+    bodies = EarlierBodies(smallest=0)
+    for members in (first, first, second, second):
+        raw = f'{{"head":"{"much " * 99}",{members},"stream":true}}'.encode()
+        expected = outcome(lambda raw=raw: parse_object(raw))
+        assert outcome(lambda raw=raw: bodies.read("p", raw)) == expected
+        if isinstance(expected, bytes):
+            bodies.keep("p", raw, bodies.read("p", raw))
 
 
 def said(number: int) -> dict[str, Any]:

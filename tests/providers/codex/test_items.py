@@ -187,3 +187,12 @@ def test_a_new_item_that_is_wrong_is_refused_by_its_place() -> None:
     with pytest.raises(BadRequest) as caught:
         side.exchange(body=compact(bad))
     assert caught.value.param == "input[23].call_id"
+
+
+def test_requests_of_other_protocols_are_not_kept() -> None:
+    side = Side(earlier=EarlierBodies(smallest=0))
+    said_once = {"model": FULL_MODEL, "messages": [{"role": "user", "content": "Hi"}]}
+    side.exchange("/v1/chat/completions", compact({**said_once, "input": [CALL]}))
+    assert len(side.earlier or ()) == 0
+    side.exchange(body=compact(request(1)))
+    assert len(side.earlier or ()) == 1
