@@ -31,9 +31,6 @@ MAX_ID = 64
 WRITTEN: Final = "codex items"
 """Name of the :class:`Written` of a conversation."""
 
-_SPREAD = 0xFF
-"""Items of a thread are made within so many milliseconds of its own time: never in the future."""
-
 _IDENTITY = ("id", "status")
 """Members that name an item and say nothing: left out where the release does."""
 
@@ -219,26 +216,29 @@ class Writer:
         form = self._forms.of(kind, role or "") if isinstance(kind, str) else None
         if form is None:
             return {**item, **changes} if changes else item
-        if not changes and _is_complete(item, form):
+        if changes:
+            return self.write({**item, **changes}, form, turn)
+        if ("id" in item or not form.prefix) and _is_complete(item, form):
             return item
-        return self.write({**item, **changes} if changes else item, form, turn)
+        return self.write(item, form, turn)
 
     def write(self, item: Json, form: ItemForm, turn: str) -> Json:
         """An item in a form: its own id where that is of the form, and a new one else."""
-        content = item
+        content, own, given = item, None, None
         if "id" in item or "status" in item or form.metadata in item:
+            own, given = item.get("id"), item.get(form.metadata)
             left = (*_IDENTITY, form.metadata)
             content = {name: value for name, value in item.items() if name not in left}
         digest = self._named(content)
-        made_at = self._made_at + (int(digest[28:30], 16) & _SPREAD)
+        # Within 256 ms of the thread's own time: never in the future.
+        made_at = self._made_at + int(digest[28:30], 16)
         made = content.copy()
         if form.prefix:
-            own = item.get("id")
-            made["id"] = own if _is_known(own, form.prefix) else self._id(form, digest, made_at)
-        if "status" in item and "status" in form.place:
+            known = own is not None and _is_known(own, form.prefix)
+            made["id"] = own if known else self._id(form, digest, made_at)
+        if content is not item and "status" in item and "status" in form.place:
             made["status"] = item["status"]
         if form.metadata:
-            given = item.get(form.metadata)
             made[form.metadata] = given or _metadata(form, content, turn, made_at, digest)
         for name, value in form.fixed:
             if name not in content:
