@@ -1,7 +1,8 @@
 """What the meter has to be told of a request that was answered. Neutral; made by providers.
 
 Making one costs nothing: it refers to the caller's body, and nothing of it is read before the
-meter's own time (:mod:`.journal`).
+meter's own time (:mod:`.journal`). That lets go of the body soon: what waits for the store are
+names of prefixes.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Prompt:
             repeat what was said before.
         made: of the conversation's items, see :class:`addons.front.earlier.Items`; None where
             nothing is kept of them.
+        names: in the place of all that was said, see :meth:`digested`.
     """
 
     instructions: Any = None
@@ -55,6 +57,7 @@ class Prompt:
     items: Sequence[Any] = ()
     continued: bool = False
     made: dict[str, Any] | None = field(default=None, compare=False)
+    names: Chain | None = None
 
     @classmethod
     def of_body(cls, body: dict[str, Any]) -> Prompt:
@@ -64,6 +67,14 @@ class Prompt:
         continued = bool(body.get("previous_response_id"))
         made = items.made if isinstance(items, Items) else None
         return cls(body.get("instructions"), body.get("tools"), items, continued, made)
+
+    def digested(self, model: str) -> Prompt:
+        """The same in a few hundred bytes, without what was said.
+
+        One that continues a response stays as it is: the names of its few items begin with the one
+        that they follow, which is not known here.
+        """
+        return self if self.continued else Prompt(names=chain(self, model))
 
     def head(self) -> Sequence[Any]:
         """Instructions and tools, None where there are none."""
@@ -143,6 +154,8 @@ def chain(prompt: Prompt, model: str, before: str = "") -> Chain:
     Args:
         before: name of the prefix that a continued prompt follows.
     """
+    if prompt.names is not None:
+        return prompt.names
     name = before or hashlib.blake2b(_bytes(model), digest_size=DIGEST_BYTES).hexdigest()
     names: list[str] = []
     sizes: list[int] = []

@@ -1,7 +1,8 @@
 """Keeps the meter: counts requests and writes conversations to the store, off the hot path.
 
-What a provider reports waits in a queue. One task takes from it, reads what the store has of a
-conversation that is not in memory, counts, and writes each changed conversation once in a while.
+What a provider reports waits in a queue. One task digests it, so that the request's body can go.
+Another one reads what the store has of a conversation that is not in memory, counts, and writes
+each changed conversation once in a while.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from addons.sessions.facts import Facts
@@ -27,11 +29,18 @@ TTL: Final = 7 * 86_400.0
 WRITE_EVERY: Final = 5.0
 """Seconds between two writes."""
 
-COUNT_EVERY: Final = 0.25
-"""Seconds between two counts. What waits for one holds the whole body of its request."""
+DIGEST_EVERY: Final = 0.25
+"""Seconds after which a prompt is read: answers go first. So long it holds its request's body."""
+
+SLICE: Final = 0.002
+"""Seconds of work at a stretch. One prompt in each round of a busy event loop would be fewer than
+come."""
+
+KEPT: Final = 64
+"""Conversations in memory; a long one takes 100 KB. The others are in the store."""
 
 MAX_WAITING: Final = 1000
-"""Reports that may wait to be counted; of more, the oldest are dropped."""
+"""Reports that may wait to be digested, or to be counted; of more, the oldest are dropped."""
 
 
 def key_of(owner: str, conversation: str) -> str:
@@ -48,46 +57,73 @@ class Journal:
     """
 
     def __init__(self, store: Store | None = None, *, write_every: float = WRITE_EVERY) -> None:
-        self.meter = Meter()
+        self.meter = Meter(KEPT)
         self._store = store
         self._write_every = write_every
+        self._reports: deque[Facts] = deque(maxlen=MAX_WAITING)
         self._waiting: deque[Facts] = deque(maxlen=MAX_WAITING)
         self._changed: dict[tuple[str, str], Conversation] = {}
+        self._reported = asyncio.Event()
         self._wanted = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.counted: Callable[[Entry], None] = lambda _: None
 
     def start(self) -> None:
         """Begin to count; to be called on the event loop."""
-        self._task = asyncio.create_task(self._run(), name="floway: meter")
+        self._tasks = [
+            asyncio.create_task(self._read(), name="floway: meter, prompts"),
+            asyncio.create_task(self._run(), name="floway: meter"),
+        ]
 
     def report(self, facts: Facts) -> None:
         """A request was answered. Returns at once."""
-        self._waiting.append(facts)
-        self._wanted.set()
+        self._reports.append(facts)
+        self._reported.set()
 
     async def stop(self) -> None:
         """Count and write what waits."""
-        if self._task is None:
+        if not self._tasks:
             return
-        self._task.cancel()
-        await asyncio.wait({self._task})
-        self._task = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        self._tasks.clear()
+        await self._digest()
         await self._count()
         await self._write()
+
+    async def _read(self) -> None:
+        while True:
+            await self._reported.wait()
+            self._reported.clear()
+            await asyncio.sleep(DIGEST_EVERY)
+            await self._digest()
+
+    async def _digest(self) -> None:
+        """Have names in the place of bodies, however long the store takes."""
+        pause = _Pause()
+        while self._reports:
+            facts = self._reports.popleft()
+            try:
+                digested = replace(facts, prompt=facts.prompt.digested(facts.model))
+            except Exception:
+                logger.exception("a request could not be counted")
+                continue
+            self._waiting.append(digested)
+            self._wanted.set()
+            await pause.due()
 
     async def _run(self) -> None:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            due = time.monotonic() + self._write_every
-            while time.monotonic() < due:
-                await asyncio.sleep(COUNT_EVERY)  # others come meanwhile
-                await self._count()
+            await self._count()
+            await asyncio.sleep(self._write_every)  # others come meanwhile
             await self._count()
             await self._write()
 
     async def _count(self) -> None:
+        pause = _Pause()
         while self._waiting:
             facts = self._waiting[0]
             await self._fetch(facts.owner, facts.conversation)
@@ -101,7 +137,7 @@ class Journal:
                 continue
             self._changed[conversation.owner, conversation.id] = conversation
             self.counted(conversation.log[-1])
-            await asyncio.sleep(0)  # each has to digest a whole prompt
+            await pause.due()
 
     async def _fetch(self, owner: str, conversation: str) -> None:
         """Have a conversation in memory that was dropped from it, or is of an earlier process."""
@@ -128,3 +164,15 @@ class Journal:
                 self._changed[key] = conversation  # stopped: it is written at the end
                 raise
         self._changed.clear()
+
+
+class _Pause:
+    """Lets others have the event loop after each :data:`SLICE` of work."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + SLICE
+
+    async def due(self) -> None:
+        if time.monotonic() >= self._end:
+            await asyncio.sleep(0)
+            self._end = time.monotonic() + SLICE

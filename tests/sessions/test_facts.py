@@ -48,6 +48,21 @@ def test_a_longer_prompt_begins_with_the_prefixes_of_the_shorter(
     assert list(long.sizes) == sorted(long.sizes)
 
 
+@given(st.lists(VALUES, max_size=6), st.booleans())
+def test_a_digested_prompt_has_the_same_names(items: list[object], continued: bool) -> None:
+    whole = Prompt("rules", [1], items, continued)
+    digested = whole.digested("m")
+    assert chain(digested, "m") == chain(whole, "m")
+    assert digested.place(0) == whole.place(0)
+    assert chain(digested.digested("m"), "m") == chain(whole, "m")
+
+
+def test_a_digested_prompt_holds_nothing_that_was_said() -> None:
+    digested = prompt(3).digested("m")
+    assert (digested.instructions, digested.tools, digested.items) == (None, None, ())
+    assert prompt(3, continued=True).digested("m") == prompt(3, continued=True)
+
+
 @given(data=st.data())
 def test_what_is_kept_of_a_conversation_changes_no_name(data: st.DataObject) -> None:
     """Turns that go on, go back, fork and change; their items the same objects or equal ones."""

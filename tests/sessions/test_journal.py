@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import weakref
 from pathlib import Path
 
 import pytest
 
 from addons.operate.conversations import kept
 from addons.sessions import journal as journals
+from addons.sessions.facts import Prompt
 from addons.sessions.journal import NAMESPACE, Journal
 from addons.sessions.records import Entry
 from addons.store.contract import StoreError
@@ -54,6 +57,47 @@ async def test_it_is_written_while_floway_runs() -> None:
     async with asyncio.timeout(5):
         await written.wait()
     await journal.stop()
+
+
+class Said(list[object]):
+    """Items that can be seen to go."""
+
+
+async def test_no_body_waits_for_the_store() -> None:
+    class Stuck(MemoryStore):
+        async def get(self, *_: object) -> None:  # type: ignore[override]
+            await asyncio.Event().wait()
+
+    journal, gone = Journal(Stuck()), [asyncio.Event() for _ in range(3)]
+    journal.start()
+    for number, event in enumerate(gone):
+        items = Said([{"role": "user", "content": "hello"}])
+        weakref.finalize(items, event.set)
+        journal.report(facts(conversation=f"session-{number}", prompt=Prompt("rules", None, items)))
+        del items
+    async with asyncio.timeout(5):
+        for event in gone:
+            await event.wait()
+    for task in journal._tasks:  # what it would do to end is read from the store first
+        task.cancel()
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(60.0, 0), (-1.0, 5)])
+def test_prompts_are_read_in_slices(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, rounds: int
+) -> None:
+    """Many in one round of a busy event loop, and others have their turn after each slice."""
+    monkeypatch.setattr(journals, "SLICE", seconds)
+    journal = Journal()
+    for number in range(5):
+        journal.report(facts(conversation=f"session-{number}"))
+    digesting, turns = journal._digest(), 0
+    with contextlib.suppress(StopIteration):
+        while True:
+            digesting.send(None)
+            turns += 1
+    assert turns == rounds
+    assert [each.prompt.items for each in journal._waiting] == [()] * 5
 
 
 async def test_what_left_the_memory_is_fetched_again() -> None:
