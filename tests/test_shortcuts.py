@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mitmproxy import options
 from mitmproxy.http import Headers, MessageData, Request, RequestData, ResponseData
 from mitmproxy.optmanager import _Option
+from mitmproxy.utils import asyncio_utils
 
 from addons import shortcuts
 
@@ -174,5 +175,37 @@ def test_every_option_reads_as_in_mitmproxy() -> None:
         own.reset()
         assert own.listen_port is None
         assert own.http2
+    finally:
+        undo()
+
+
+# --- names of tasks -----------------------------------------------------------------------------
+
+
+async def test_tasks_are_named_as_in_mitmproxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing() -> None: ...
+
+    async def named(client: tuple[str, int] | None) -> list[str]:
+        task = asyncio_utils.create_task(nothing(), name="a task", keep_ref=False, client=client)
+        await task
+        return [asyncio_utils.task_repr(task), task.get_name()]
+
+    for client in (None, ("127.0.0.1", 7)):
+        with monkeypatch.context() as patched:
+            patched.delenv("PYTEST_CURRENT_TEST")
+            theirs = await named(client)
+            undo = shortcuts.install()
+            try:
+                assert await named(client) == theirs
+            finally:
+                undo()
+        assert "created in" in (await named(client))[1]
+
+
+async def test_in_a_test_tasks_say_which() -> None:
+    theirs = asyncio_utils.set_task_debug_info
+    undo = shortcuts.install()
+    try:
+        assert asyncio_utils.set_task_debug_info is theirs
     finally:
         undo()
