@@ -243,7 +243,8 @@ class ResponseLog:
         """The items of a response as text; None where they are not to be kept."""
         if pending.items is None or not self._limits.item_bytes:
             return None
-        text = dumps([*pending.items, *output])
+        # A copy: the encoder leaves much room behind what it writes, and this one stays.
+        text = b"%b" % dumps([*pending.items, *output])
         largest = min(self._limits.item_bytes, self._limits.continue_bytes, MAX_VALUE_BYTES // 2)
         return text if len(text) <= largest else None
 

@@ -30,7 +30,7 @@ class Seals:
         limit: values remembered; the one used longest ago goes first.
     """
 
-    def __init__(self, limit: int = 100_000) -> None:
+    def __init__(self, limit: int = 20_000) -> None:
         self._limit = limit
         self._readers: OrderedDict[bytes, tuple[str, frozenset[str]]] = OrderedDict()
 
