@@ -16,8 +16,9 @@ Where things are, in the order in which a request meets them:
   decides about a flow), ``intake.py`` (the client's half), ``sending.py`` (the upstream's half),
   ``deadlines.py`` (how long is waited), ``tunnel.py`` (WebSocket), ``production.py`` (bodies that
   are made while they are sent),
-  ``dispatch.py`` (hooks from a table), ``pump.py`` (events in fewer turns), ``shortcuts.py``
-  (what mitmproxy does many times in every request, quickly).
+  ``dispatch.py`` (hooks from a table), ``pump.py`` (events in fewer turns), ``switch.py``
+  (commands between streams and connections), ``shortcuts.py`` (what mitmproxy does many times in
+  every request, quickly).
 - ``relay.py``: a committed answer on its way to the client, chunk by chunk; ``generation.py``: an
   answer that a provider makes itself.
 - ``verbatim.py``: requests of floway's own whose headers go as they are given.
