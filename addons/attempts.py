@@ -300,7 +300,9 @@ class ExchangeDriver:
             ClientError: the answer to a model request is not coded as it says. (Other endpoints'
                 answers are passed as they are, and not read.)
         """
-        encoding = response.headers.get("content-encoding", "") if response is not None else ""
+        if response is None or not chunks:
+            return b""
+        encoding = response.headers.get("content-encoding", "")
         if not encoding:
             return b"".join(chunks)
         try:

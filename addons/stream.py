@@ -127,7 +127,17 @@ class AttemptStream(IntakeStream):
             late = yield from self._is_late()
             if not late:
                 return
-        yield from self._addressed(super().handle_event(event))
+        for command in super().handle_event(event):
+            if isinstance(command, SendHttp):
+                if not self._address(command):
+                    continue
+            elif isinstance(command, layers.DropStream):
+                for cancellation in self._abandon():
+                    if not isinstance(cancellation, SendHttp) or self._address(cancellation):
+                        yield cancellation
+                self._deadline.forget(self)
+                asyncio.get_running_loop().call_soon(self._let_go)  # there are last words to say
+            yield command
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, Tick):
@@ -135,22 +145,17 @@ class AttemptStream(IntakeStream):
         else:
             yield from super()._handle_event(event)
 
-    def _addressed(self, outgoing: Commands) -> Commands:
-        """Put the sending's own id on what goes to the upstream."""
-        for command in outgoing:
-            if isinstance(command, SendHttp) and self.driver is not None:
-                if command.connection is self.context.client:
-                    if isinstance(command.event, ResponseTrailers) and not self.client_http2:
-                        continue  # mitmproxy's HTTP/1 server fails at them
-                elif self._sending is None:
-                    continue  # a cancellation of what has been given up already
-                else:
-                    command.event.stream_id = self._sending.id
-            elif isinstance(command, layers.DropStream):
-                yield from self._addressed(self._abandon())
-                self._deadline.forget(self)
-                asyncio.get_running_loop().call_soon(self._let_go)  # there are last words to say
-            yield command
+    def _address(self, command: SendHttp) -> bool:
+        """Put the sending's own id on what goes to the upstream; False: it must not be sent."""
+        if self.driver is None:
+            return True
+        if command.connection is self.context.client:
+            # mitmproxy's HTTP/1 server fails at trailers.
+            return self.client_http2 or not isinstance(command.event, ResponseTrailers)
+        if self._sending is None:
+            return False  # a cancellation of what has been given up already
+        command.event.stream_id = self._sending.id
+        return True
 
     def _let_go(self) -> None:
         """Unmake the circles that a stream is part of, so that the flow and its bodies go at once
