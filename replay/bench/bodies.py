@@ -1,8 +1,9 @@
-"""Request bodies of a coding agent's turn, made up, of an exact size in bytes.
+"""Request bodies of a coding agent's turns, made up, the last of an exact size in bytes.
 
-The same conversation is written as a Responses request and as a chat completion, so that the
+The same conversation is written as Responses requests and as chat completions, so that the
 translated target carries the same content. The conversation's key is a fixed-length gap in the
-body: the load generator fills it in without building the body again.
+body, in the first thing that is said as well, so that two conversations share rules and tools and
+no more: the load generator fills it in without building the body again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ SMALLEST = 6144
 """Bytes; below this the instructions and tools leave no room for a conversation."""
 
 _GAP = "k" * KEY_LENGTH
+_ASKED = f"Find out why the parser drops a chunk in {_GAP}. "
 _VOCABULARY = """
 account answer buffer cache chunk client config cursor decode error event factory filter
 frame handle header index input iterator layer length limit loader message module number
@@ -32,19 +34,18 @@ _WORDS = _VOCABULARY.split()
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request body around the gap for the conversation's key."""
+    """A request body around the gaps for the conversation's key."""
 
-    before: bytes
-    after: bytes
+    pieces: tuple[bytes, ...]
 
     def __len__(self) -> int:
-        return len(self.before) + KEY_LENGTH + len(self.after)
+        return sum(map(len, self.pieces)) + KEY_LENGTH * (len(self.pieces) - 1)
 
     def filled(self, key: bytes) -> bytes:
         """The whole body. ``key`` must be :data:`KEY_LENGTH` bytes of JSON-safe ASCII."""
         if len(key) != KEY_LENGTH:
             raise ValueError(f"conversation key must be {KEY_LENGTH} bytes, got {len(key)}")
-        return self.before + key + self.after
+        return key.join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +58,31 @@ class _Step:
     output: str
 
 
-def responses_body(size: int, model: str) -> Body:
-    """A Responses request of exactly ``size`` bytes, streaming, with tools and tool results.
+def responses_bodies(size: int, model: str, turns: int = 1) -> list[Body]:
+    """Responses requests, streaming, with tools and tool results, as a conversation goes on.
+
+    Args:
+        size: bytes of the last one.
+        turns: each has what the one before had, and one tool call more, as far as there are any.
 
     Raises:
         ValueError: ``size`` is below :data:`SMALLEST`.
     """
-    return _sized(size, lambda steps, filler: _responses(model, steps, filler))
+    return _sized(size, turns, lambda steps, filler: _responses(model, steps, filler))
 
 
-def chat_body(size: int, model: str) -> Body:
-    """The same conversation as a streaming chat completion with ``include_usage``.
+def chat_bodies(size: int, model: str, turns: int = 1) -> list[Body]:
+    """The same conversation as streaming chat completions with ``include_usage``.
 
     Raises:
         ValueError: ``size`` is below :data:`SMALLEST`.
     """
-    return _sized(size, lambda steps, filler: _chat(model, steps, filler))
+    return _sized(size, turns, lambda steps, filler: _chat(model, steps, filler))
 
 
-def _sized(size: int, render: Callable[[list[_Step], str], dict[str, Any]]) -> Body:
+def _sized(
+    size: int, turns: int, render: Callable[[list[_Step], str], dict[str, Any]]
+) -> list[Body]:
     if size < SMALLEST:
         raise ValueError(f"a body must have at least {SMALLEST} bytes, got {size}")
     source = random.Random(size)
@@ -88,9 +95,11 @@ def _sized(size: int, render: Callable[[list[_Step], str], dict[str, Any]]) -> B
             break
         steps.append(step)
         have += need
-    encoded = _encode(render(steps, _filler(source, size - have)))
-    before, _, after = encoded.partition(_GAP.encode())
-    return Body(before, after)
+    filler = _filler(source, size - have)
+    counts = (max(0, len(steps) - missing) for missing in reversed(range(turns)))
+    return [
+        Body(tuple(_encode(render(steps[:count], filler)).split(_GAP.encode()))) for count in counts
+    ]
 
 
 def _encode(body: dict[str, Any]) -> bytes:
@@ -162,7 +171,7 @@ def _responses(model: str, steps: list[_Step], filler: str) -> dict[str, Any]:
             "content": [{"type": "input_text", "text": text}],
         }
 
-    turns: list[dict[str, Any]] = [message("user", "Find out why the parser drops a chunk.")]
+    turns: list[dict[str, Any]] = [message("user", _ASKED + filler)]
     for step in steps:
         turns += [
             {
@@ -173,7 +182,6 @@ def _responses(model: str, steps: list[_Step], filler: str) -> dict[str, Any]:
             },
             {"type": "function_call_output", "call_id": step.call_id, "output": step.output},
         ]
-    turns.append(message("user", "Go on." + filler))
     return {
         "model": model,
         "instructions": _instructions(),
@@ -192,7 +200,7 @@ def _responses(model: str, steps: list[_Step], filler: str) -> dict[str, Any]:
 def _chat(model: str, steps: list[_Step], filler: str) -> dict[str, Any]:
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": _instructions()},
-        {"role": "user", "content": "Find out why the parser drops a chunk."},
+        {"role": "user", "content": _ASKED + filler},
     ]
     for step in steps:
         function = {"name": step.name, "arguments": step.arguments}
@@ -204,7 +212,6 @@ def _chat(model: str, steps: list[_Step], filler: str) -> dict[str, Any]:
             },
             {"role": "tool", "tool_call_id": step.call_id, "content": step.output},
         ]
-    messages.append({"role": "user", "content": "Go on." + filler})
     return {
         "model": model,
         "messages": messages,

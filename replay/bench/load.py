@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 from replay.bench.answers import Check, expected_words
-from replay.bench.bodies import Body, chat_body, responses_body
+from replay.bench.bodies import Body, chat_bodies, responses_bodies
 from replay.bench.reader import AnswerError, AnswerReader
 
 ANSWER_LIMIT = 30.0
@@ -33,12 +33,14 @@ class Order:
 
     Attributes:
         protocol: ``responses`` or ``chat``: shape of the body and of the checked answer.
-        size: bytes of a request body.
+        size: bytes of a request body; where it grows, of the last one.
         deltas: text deltas of the answer that the upstream gives now.
         seconds: time after which no further request is sent.
         requests: number after which no further request is sent; 0: no limit.
         conversation: how many requests one conversation has before a connection begins another;
             it may go on in the next order.
+        growing: so many requests of a conversation grow, each by a tool call; those after it are
+            as the last of them.
     """
 
     port: int
@@ -51,6 +53,7 @@ class Order:
     seconds: float
     requests: int = 0
     conversation: int = 1_000_000
+    growing: int = 1
 
 
 @dataclass(slots=True)
@@ -75,8 +78,8 @@ class Outcome:
 
 
 @cache
-def _body(protocol: str, size: int, model: str) -> Body:
-    return (chat_body if protocol == "chat" else responses_body)(size, model)
+def _bodies(protocol: str, size: int, model: str, growing: int) -> list[Body]:
+    return (chat_bodies if protocol == "chat" else responses_bodies)(size, model, growing)
 
 
 class _Keys:
@@ -90,6 +93,18 @@ class _Keys:
         return b"0199be9c-0000-7000-8000-%012x" % self._last
 
 
+def _head(order: Order, length: int) -> bytes:
+    return (
+        f"POST {order.path} HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{order.port}\r\n"
+        "Authorization: Bearer floway-bench\r\n"
+        "Content-Type: application/json\r\n"
+        "Accept: text/event-stream\r\n"
+        "User-Agent: floway-bench/1\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    ).encode()
+
+
 class _Run:
     """One order while it is carried out."""
 
@@ -97,18 +112,10 @@ class _Run:
         self.order = order
         self.keys = keys
         self.check = Check(tuple(expected_words(order.deltas)), order.protocol)
-        body = _body(order.protocol, order.size, order.model)
-        head = (
-            f"POST {order.path} HTTP/1.1\r\n"
-            f"Host: 127.0.0.1:{order.port}\r\n"
-            "Authorization: Bearer floway-bench\r\n"
-            "Content-Type: application/json\r\n"
-            "Accept: text/event-stream\r\n"
-            "User-Agent: floway-bench/1\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        self.before = head.encode() + body.before
-        self.after = body.after
+        self.bodies = [
+            Body((_head(order, len(body)) + body.pieces[0], *body.pieces[1:]))
+            for body in _bodies(order.protocol, order.size, order.model, order.growing)
+        ]
         self.outcome = Outcome()
         self.sent = 0
         self.begun = self.ended = perf_counter()
@@ -205,10 +212,11 @@ class _Connection(asyncio.Protocol):
     def _send(self, run: _Run, transport: asyncio.Transport) -> None:
         if not self._key or self._key_uses >= run.order.conversation:
             self._key, self._key_uses = run.keys.next(), 0
+        body = run.bodies[min(self._key_uses, len(run.bodies) - 1)]
         self._key_uses += 1
         self._first = 0.0
         self.waiting_since = perf_counter()
-        transport.writelines((run.before, self._key, run.after))
+        transport.write(body.filled(self._key))
 
     def data_received(self, data: bytes) -> None:
         run, began = self._run, self.waiting_since

@@ -18,10 +18,12 @@ class Case:
     """One column of the matrix.
 
     Attributes:
-        size: bytes of a request body.
+        size: bytes of a request body; where it grows, of the last one.
         deltas: text deltas of an answer.
         streamed: each event is written by itself; else the short answer goes out at once.
         concurrency: connections, each with one request under way.
+        growing: requests of a conversation, each of which repeats the one before and says one tool
+            call more; 1: one request, again and again.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Case:
     deltas: int
     streamed: bool
     concurrency: int
+    growing: int = 1
 
     @property
     def unit(self) -> str:

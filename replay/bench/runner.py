@@ -25,8 +25,10 @@ CASES = {
     for case in (
         Case("body8k-c1", "8 KB body, short answer, c=1", 8192, SHORT_DELTAS, False, 1),
         Case("body8k-c32", "8 KB body, short answer, c=32", 8192, SHORT_DELTAS, False, 32),
-        Case("body256k-c1", "256 KB body, short answer, c=1", 262_144, SHORT_DELTAS, False, 1),
-        Case("body256k-c32", "256 KB body, short answer, c=32", 262_144, SHORT_DELTAS, False, 32),
+        Case("body256k-c1", "256 KB body, short answer, c=1", 262_144, SHORT_DELTAS, False, 1, 20),
+        Case(
+            "body256k-c32", "256 KB body, short answer, c=32", 262_144, SHORT_DELTAS, False, 32, 20
+        ),
         Case("sse200-c1", "8 KB body, SSE of 200 events, c=1", 8192, 192, True, 1),
         Case("sse200-c32", "8 KB body, SSE of 200 events, c=32", 8192, 192, True, 32),
     )
@@ -37,6 +39,8 @@ _MEMORY_CASE = CASES["body8k-c32"]
 _MEMORY_BLOCKS = 10
 _MEMORY_CONVERSATION = 10
 """Requests of one conversation in the memory case: a thousand conversations in 10,000 requests."""
+_ENDLESS = 1_000_000
+"""Requests of a conversation that only says the same again."""
 _FOREVER = 1e9
 _LOG_LINE = re.compile(r"\[\d\d:\d\d:\d\d")
 
@@ -193,9 +197,13 @@ class Runner:
         proxies: dict[str, _Proxy],
         seconds: float,
         requests: int = 0,
-        conversation: int = 1_000_000,
+        conversation: int = 0,
     ) -> Turn:
-        """One measurement; the upstream is told first what to answer."""
+        """One measurement; the upstream is told first what to answer.
+
+        Args:
+            conversation: requests of one; 0: as the case says.
+        """
         answer = {"deltas": case.deltas, "writes": "each" if case.streamed else "one"}
         proxy = proxies.get(target.name)
         if proxy is not None:
@@ -211,7 +219,8 @@ class Runner:
             concurrency=case.concurrency,
             seconds=seconds,
             requests=requests,
-            conversation=conversation,
+            conversation=conversation or (case.growing if case.growing > 1 else _ENDLESS),
+            growing=case.growing,
         )
         self._upstream.order(answer)
         before = processor_seconds(pid) if pid else None

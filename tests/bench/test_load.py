@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
@@ -52,6 +53,7 @@ class Canned(asyncio.Protocol):
         self._close = close
         self._buffer = b""
         self.keys: list[bytes] = []
+        self.sizes: list[int] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -63,9 +65,12 @@ class Canned(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         end = self._buffer.find(b"\r\n\r\n")
-        if end >= 0 and len(self._buffer) >= end + 4 + ORDER.size:
+        announced = re.search(rb"Content-Length: (\d+)\r\n", self._buffer)
+        if end >= 0 and announced and len(self._buffer) >= end + 4 + int(announced[1]):
+            assert len(self._buffer) == end + 4 + int(announced[1])
             place = self._buffer.find(b"0199be9c-")
             self.keys.append(self._buffer[place : place + 36])
+            self.sizes.append(int(announced[1]))
             self._buffer = b""
             self._transport.write(self._answer)
             if self._close:
@@ -111,6 +116,19 @@ async def test_a_conversation_ends_after_its_requests():
     await run(lambda: server, concurrency=1, requests=9, conversation=3)
     keys = server.keys
     assert [keys.count(key) for key in dict.fromkeys(keys)] == [3, 3, 3]
+
+
+async def test_a_conversation_grows_and_another_begins_small():
+    server = Canned(WHOLE)
+    changes = {"size": 40_000, "growing": 3, "conversation": 4, "concurrency": 1, "requests": 8}
+    outcome = await run(lambda: server, **changes)
+    assert outcome.failed == 0
+    assert server.keys == [*[server.keys[0]] * 4, *[server.keys[4]] * 4]
+    assert server.keys[0] != server.keys[4]
+    assert server.sizes[:4] == server.sizes[4:]
+    small, middle, *last = server.sizes[:4]
+    assert small < middle < last[0]
+    assert last == [40_000, 40_000]
 
 
 async def test_time_ends_an_order():
