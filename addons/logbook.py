@@ -268,8 +268,15 @@ class Logbook:
             self._say(exchange, lines.Ended("request", status, outcome, told.first, passed, usage))
 
     def _say(self, exchange: Exchange, ended: lines.Ended) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            return
         told = lines.fields(exchange, ended, self.mask.word)
-        logger.info(Safe(lines.text(told)), extra={FIELDS: told})
+        line, more = Safe(lines.text(told)), {FIELDS: told}
+        # Without a search for the caller's line, which is this one.
+        record = logger.makeRecord(
+            logger.name, logging.INFO, __file__, 0, line, (), None, extra=more
+        )
+        logger.handle(record)
 
     def _besides(self, flow: http.HTTPFlow) -> None:
         """What is no exchange: an attempt that was not given, a path that nobody serves."""

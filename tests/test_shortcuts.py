@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import options
+from mitmproxy.addons.asgiapp import ASGIApp
+from mitmproxy.addons.maplocal import MapLocal
 from mitmproxy.http import Headers, MessageData, Request, RequestData, ResponseData
 from mitmproxy.optmanager import _Option
+from mitmproxy.test import taddons, tflow
 from mitmproxy.utils import asyncio_utils
 
 from addons import shortcuts
@@ -38,6 +43,9 @@ RESPONSE: dict[str, Any] = {"status_code": 200, "reason": b"OK"}
 MADE = [(RequestData, RIGHT | REQUEST), (ResponseData, RIGHT | RESPONSE)]
 
 
+CHANGED = (Headers, _Option, MapLocal, ASGIApp)
+
+
 class Word(bytes):
     """Not exactly bytes, and right all the same."""
 
@@ -49,14 +57,14 @@ VALUES = st.sampled_from(
 
 @pytest.fixture
 def installed() -> Iterator[None]:
-    before = [dict(vars(kind)) for kind in (Headers, _Option)]
+    before = [dict(vars(kind)) for kind in CHANGED]
     undo = shortcuts.install()
     try:
         yield
     finally:
         undo()
         assert vars(MessageData)["__post_init__"] is ORIGINAL
-        assert [dict(vars(kind)) for kind in (Headers, _Option)] == before
+        assert [dict(vars(kind)) for kind in CHANGED] == before
 
 
 def said(kind: type[MessageData], values: dict[str, Any]) -> str:
@@ -207,5 +215,47 @@ async def test_in_a_test_tasks_say_which() -> None:
     undo = shortcuts.install()
     try:
         assert asyncio_utils.set_task_debug_info is theirs
+    finally:
+        undo()
+
+
+# --- answers of mitmproxy's own -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+@pytest.mark.parametrize("path", ["/kept", "/gone", "/other"])
+def test_local_files_are_served_as_in_mitmproxy(mapped: bool, path: str, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("own")
+    mapping = f";//a.example/(kept|gone);{tmp_path}"
+    for again in (False, True):
+        with ExitStack() as stack:
+            if again:
+                stack.callback(shortcuts.install())
+            addon = MapLocal()
+            with taddons.context(addon) as context:
+                context.configure(addon, map_local=[mapping] if mapped else [])
+                flow = tflow.tflow()
+                flow.request.url = f"http://a.example{path}"
+                addon.request(flow)
+        status = flow.response.status_code if flow.response else None
+        assert status == ({"/kept": 200, "/gone": 404}.get(path) if mapped else None)
+
+
+@given(
+    own=st.sampled_from([80, 8080, None]),
+    port=st.sampled_from([80, 8080]),
+    host=st.sampled_from(["mitm.it", "a.example"]),
+    live=st.booleans(),
+)
+def test_pages_are_served_as_in_mitmproxy(
+    own: int | None, port: int, host: str, live: bool
+) -> None:
+    page = ASGIApp(None, "mitm.it", own)
+    flow = tflow.tflow()
+    flow.request.host, flow.request.port, flow.live = host, port, live
+    theirs = page.should_serve(flow)
+    undo = shortcuts.install()
+    try:
+        assert page.should_serve(flow) == theirs
     finally:
         undo()

@@ -15,7 +15,7 @@ this very event. Holding on would delay that, and would repeat work already paid
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -63,13 +63,18 @@ class StreamScan:
 
     def decisive(self, body: bytes, *, ended: bool) -> ServerEvent | None:
         """The first event that decides, or None so far. ``body``: all bytes so far."""
-        if self._decisive is None:
-            events = self._stream.feed(body[self._read :])
-            self._read = len(body)
-            if ended:
-                events += self._stream.close()
-            self._decisive = next((event for event in events if _decides(event)), None)
+        while self._decisive is None and self._read < len(body):
+            # One event at a time, as far as they are easily told: the first few decide.
+            end = body.find(b"\n\n", self._read) + 2
+            end = end if end > 1 else len(body)
+            self._look(self._stream.feed(body[self._read : end]))
+            self._read = end
+        if self._decisive is None and ended:
+            self._look(self._stream.close())
         return self._decisive
+
+    def _look(self, events: Iterable[ServerEvent]) -> None:
+        self._decisive = next((event for event in events if _decides(event)), None)
 
 
 def _decides(event: ServerEvent) -> bool:
