@@ -300,9 +300,7 @@ class ExchangeDriver:
             ClientError: the answer to a model request is not coded as it says. (Other endpoints'
                 answers are passed as they are, and not read.)
         """
-        if response is None or not chunks:
-            return b""
-        encoding = response.headers.get("content-encoding", "")
+        encoding = response.headers.get("content-encoding", "") if response and chunks else ""
         if not encoding:
             return b"".join(chunks)
         try:

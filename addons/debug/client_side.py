@@ -15,7 +15,7 @@ from addons.debug.views.parity import Side
 from addons.driver import driver_of
 
 CLIENT = "floway_client"
-"""Key of ``flow.metadata``: line, headers as pairs, body as it came; saved with the flow."""
+"""Key of ``flow.metadata``: line, headers as pairs of bytes, body as it came; saved with it."""
 
 
 class ClientSide:
@@ -43,7 +43,7 @@ class ClientSide:
             return
         flow.metadata[CLIENT] = {
             "line": f"{request.method} {request.path}",
-            "headers": [[name, value] for name, value in flow_recording.pairs(request.headers)],
+            "headers": [[name, value] for name, value in request.headers.fields],
             "body": body if len(body) <= limit else b"",
             "left_out": max(0, len(body) - limit),
         }
@@ -75,7 +75,11 @@ def client_side(flow: http.HTTPFlow) -> Side | None:
     if not isinstance(kept, dict):
         return None
     try:
-        headers = [(str(name), str(value)) for name, value in kept["headers"]]
+        headers = [(_text(name), _text(value)) for name, value in kept["headers"]]
         return Side(str(kept["line"]), headers, bytes(kept["body"]))
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _text(word: object) -> str:
+    return flow_recording.text(word) if isinstance(word, bytes) else str(word)

@@ -71,7 +71,7 @@ def of_request(flow: http.HTTPFlow) -> Recording:
         at=request.timestamp_start,
         method=request.method,
         authority=_authority(request),
-        path=_text(request.data.path),
+        path=text(request.data.path),
         headers=pairs(request.headers),
         connection=flow.client_conn.id,
         scheme="http" if request.scheme == "http" else "https",
@@ -132,7 +132,7 @@ def closed(answer: RawAnswer, data: websocket.WebSocketData) -> None:
 
 def pairs(headers: http.Headers) -> list[tuple[str, str]]:
     """Headers in wire order, with their letter case, duplicates kept."""
-    return [(_text(name), _text(value)) for name, value in headers.fields]
+    return [(text(name), text(value)) for name, value in headers.fields]
 
 
 def _authority(request: http.Request) -> str:
@@ -143,7 +143,8 @@ def _authority(request: http.Request) -> str:
     return request.host if request.port == usual else f"{request.host}:{request.port}"
 
 
-def _text(value: bytes) -> str:
+def text(value: bytes) -> str:
+    """Of a header: UTF-8, or what is none as Latin-1."""
     try:
         return value.decode()
     except UnicodeDecodeError:

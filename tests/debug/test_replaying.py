@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +60,7 @@ async def test_it_goes_the_client_s_way_once_more(place: Place) -> None:
     assert two.header(HEADER) is None
     assert [call for call in place.provider.calls if call == "plan"] == ["plan"] * 2
     assert second.metadata[CLIENT]["body"] == body
-    assert HEADER not in json.dumps(second.metadata[CLIENT]["headers"]).lower()
+    assert HEADER not in str(second.metadata[CLIENT]["headers"]).lower()
     assert second.metadata[METADATA]["replay_of"] == first.id
     assert second.comment.startswith("replay")
     assert second.marked == REPLAYED
