@@ -65,6 +65,7 @@ class Service:
         own_ports: ports of this process; no request may be sent there, except by a plan.
         candidates: the providers among which a request's model decides, by the route that was
             found for it; for other routes there are none.
+        earlier: large requests, of which the next ones repeat most.
     """
 
     settings: Settings
@@ -73,6 +74,7 @@ class Service:
     keys: ClientKeys
     own_ports: Callable[[], frozenset[int]]
     candidates: Mapping[Route, Sequence[Candidate]]
+    earlier: EarlierBodies
 
     @classmethod
     def of(
@@ -95,11 +97,15 @@ class Service:
                 for route in routes
                 if route.host is None and not route.native and route.kind in ("model", "models")
             },
+            EarlierBodies(int(settings.reuse_bytes)),
         )
 
     def with_settings(self, settings: Settings) -> Service:
         """The same with other limits and client keys."""
-        return replace(self, settings=settings, keys=_keys(settings))
+        changed = replace(self, settings=settings, keys=_keys(settings))
+        if settings.reuse_bytes == self.settings.reuse_bytes:
+            return changed
+        return replace(changed, earlier=EarlierBodies(int(settings.reuse_bytes)))
 
     def decrypts(self, names: set[str]) -> bool:
         """Whether a TLS connection to a host of these names is opened, and not tunnelled."""
@@ -118,7 +124,6 @@ class Gateway:
     def __init__(self, witness: Witness) -> None:
         self.service: Service | None = None
         self._witness = witness
-        self._earlier = EarlierBodies()
         self._undo: list[Callable[[], None]] = []
         self._foreign: weakref.WeakSet[http.HTTPFlow] = weakref.WeakSet()
         self._productions: weakref.WeakSet[Production] = weakref.WeakSet()
@@ -196,7 +201,7 @@ class Gateway:
             only_account=asked.account,
             profile=asked.profile,
             summary=told(asked),
-            earlier=self._earlier,
+            earlier=service.earlier,
         )
         driver = ExchangeDriver(flow, exchange, service.settings, self._witness)
         drive(flow, driver)

@@ -106,6 +106,15 @@ class Settings(ServingSettings):
         le=1024 * MIB,
         description="Most bytes of such a history that one request may continue.",
     )
+    reuse_bytes: ByteSize = Field(
+        default=ByteSize(12 * MIB),
+        ge=0,
+        le=1024 * MIB,
+        description=(
+            "Bytes of large requests that are kept, so that of the next one of a conversation only "
+            "what is new has to be read and written; takes five times as much memory. 0 keeps none."
+        ),
+    )
     checkpoint_minutes: float = Field(
         default=30.0,
         gt=0,

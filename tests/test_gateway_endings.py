@@ -247,7 +247,11 @@ async def test_settings_of_a_running_gateway(proxy: Proxy, upstream: Upstream) -
     assert proxy.gateway.service is not None
     upstream.answers(succeed(STREAM, headers=SSE))
     assert (await ask(proxy, "/healthz", method="GET")).status == 200
+    earlier = proxy.gateway.service.earlier
     changed = proxy.settings.model_copy(update={"max_request_bytes": 10})
     proxy.gateway.service = proxy.gateway.service.with_settings(changed)
+    assert proxy.gateway.service.earlier is earlier
+    none = proxy.gateway.service.with_settings(changed.model_copy(update={"reuse_bytes": 0}))
+    assert none.earlier is not earlier
     told = await ask(proxy, body=said())
     assert (told.status, code(told)) == (413, "request_too_large")

@@ -26,8 +26,9 @@ from addons.front.contract import Json
 SMALLEST: Final = 32 * 1024
 """Bytes of the smallest body that is kept: smaller ones are read in no time."""
 
-LIMIT: Final = 4 * 1024 * 1024
-"""Bytes of bodies that are kept; measured, what was read and made of them is five times that."""
+LIMIT: Final = 12 * 1024 * 1024
+"""Bytes of bodies that are kept, where nothing else is said; measured, what was read and made of
+them is five times that."""
 
 MOST: Final = 32
 """Bodies that are kept."""
