@@ -4,8 +4,8 @@
   exception for each look and catches some of them, which leaves a dozen of the caller's frames to
   the garbage collector. Here a field of exactly the type that it should have is found right at
   once; a message with any other goes through mitmproxy's own check, which decides.
-- It looks for a header by calling a function for each header that there is, and raises and catches
-  an exception for one that is not there. It does so thirty times in a request.
+- It looks for a header, to read, set or remove it, by calling a function for each header that there
+  is, and raises and catches an exception for one that is not there; thirty times in a request.
 - It copies an option's value, twice, whenever the value is asked for. What cannot be changed needs
   no copy.
 - It asks the environment at each task which test is running, to say so in the task's name.
@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -131,7 +131,34 @@ def _contains(self: Headers, key: object) -> bool:
     return bool(_get_all(self, key))  # type: ignore[arg-type]  # what is no name raises as before
 
 
-_SEARCHES = {"get_all": _get_all, "get": _get, "__contains__": _contains}
+def _set_all(self: Headers, name: str | bytes, values: Iterable[str | bytes]) -> None:
+    wanted, key = _wanted(name), always_bytes(name, "utf-8", "surrogateescape")
+    size, fields = len(wanted), list[tuple[bytes, bytes]]()
+    coming = [always_bytes(value, "utf-8", "surrogateescape") for value in values]
+    for field in self.fields:
+        if len(field[0]) != size or field[0].lower() != wanted:
+            fields.append(field)
+        elif coming:
+            fields.append((field[0], coming.pop(0)))
+    self.fields = (*fields, *((key, value) for value in coming))
+
+
+def _delete(self: Headers, name: str | bytes) -> None:
+    wanted = _wanted(name)
+    size = len(wanted)
+    left = [field for field in self.fields if len(field[0]) != size or field[0].lower() != wanted]
+    if len(left) == len(self.fields):
+        raise KeyError(always_bytes(name, "utf-8", "surrogateescape"))
+    self.fields = tuple(left)
+
+
+_SEARCHES = {
+    "get_all": _get_all,
+    "get": _get,
+    "__contains__": _contains,
+    "set_all": _set_all,
+    "__delitem__": _delete,
+}
 
 
 # --- options ------------------------------------------------------------------------------------
