@@ -191,6 +191,20 @@ class Pool:
                 return account
         return self._refusal(model, now, exclude)
 
+    def why(self, account: Account, conversation: str, model: str, now: float) -> str:
+        """Why :meth:`choose` has just given this account, for people."""
+        if account.handle == self.pinned:
+            return "everything is sent to it"
+        binding = self.affinity.get(conversation, now) if conversation else None
+        if binding is not None and binding.handle == account.handle:
+            return "it serves the conversation"
+        before = next(self._preferred(conversation, now), None)
+        told = ["it is its turn"]
+        for each in self._refusal(model, now, ()).reasons[:_NAMED]:
+            wanted = ", which would have come first" if each.account.handle == before else ""
+            told.append(f"{each.account.label}{wanted}: {each.reason}")
+        return "; ".join(told)
+
     def refusal(self, model: str, now: float) -> AllCooling | None:
         """Why no account can serve a model; None: one can."""
         if any(self._able(account, model, now, ()) for account in self._accounts.values()):

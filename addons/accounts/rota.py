@@ -133,6 +133,9 @@ class Rota[A: Asking](ABC):
         while True:
             barred = exchange.barred(self.pool.accounts, asking.tried)
             found = self.pool.choose(exchange.binding, model, self._clock(), barred)
+            if isinstance(found, Account) and logger.isEnabledFor(logging.DEBUG):
+                why = self.pool.why(found, exchange.binding, model, self._clock())
+                logger.debug("exchange %s: account %s: %s", exchange.id, found.label, why)
             if not isinstance(found, Account) or await self._signed_in(found, asking):
                 return found
 

@@ -61,6 +61,25 @@ def test_membership_changes_keep_the_order_and_what_is_known() -> None:
     assert refused(accounts).earliest == NOW + 60
 
 
+def test_it_says_why_an_account_was_chosen() -> None:
+    accounts = pool("a", "b", "c")
+    a, b, _ = accounts.accounts
+
+    def why(conversation: str) -> str:
+        found = accounts.choose(conversation, "m", NOW)
+        assert isinstance(found, Account)
+        return f"{found.label}: {accounts.why(found, conversation, 'm', NOW)}"
+
+    assert why("one") == "a: it is its turn"
+    accounts.succeeded("one", a, "m", NOW, started=NOW)
+    assert why("one") == "a: it serves the conversation"
+    accounts.cool(a, None, NOW + 60, "limit reached", now=NOW)
+    assert why("one") == "b: it is its turn; a, which would have come first: limit reached"
+    assert why("two") == "c: it is its turn; a: limit reached"
+    accounts.pinned = b.handle
+    assert why("one") == "b: everything is sent to it"
+
+
 def test_the_same_account_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="'x' and 'x' are the same"):
         pool("x", "x")

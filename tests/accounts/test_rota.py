@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,6 +99,19 @@ async def test_each_verdict_has_its_effect_once() -> None:
     assert await case.next(NextAccount("limit", 60.0, BUSY)) == "usage_limit_reached"
     assert case.cooling() == {"a": "m", "c": None}
     assert case.repeated == 1
+
+
+async def test_each_choice_is_explained_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "addons.accounts.rota")
+    case = Case("ab")
+    await case.next()
+    await case.next(NextAccount("limit", 60.0, BUSY))
+    name = case.exchange.id
+    told = [line for line in caplog.messages if line.startswith(f"exchange {name}")]
+    assert told == [
+        f"exchange {name}: account a: it is its turn",
+        f"exchange {name}: account b: it is its turn; a: limit",
+    ]
 
 
 @pytest.mark.parametrize("verdict", [Commit(), Fail("no"), None])
