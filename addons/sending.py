@@ -32,6 +32,7 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 
+from addons.chunks import whole_chunks
 from addons.driver import Origin
 
 type Commands = layer.CommandGenerator[None]
@@ -116,7 +117,8 @@ def joined(read_body: ReadBody) -> ReadBody:
     """
 
     def read_joined_body(self: Http1Client, event: events.Event) -> Commands:
-        pieces: list[bytes] = []
+        data = isinstance(event, events.DataReceived)
+        pieces = whole_chunks(self.body_reader, self.buf) if data else []
         for command in read_body(self, event):
             if isinstance(command, ReceiveHttp) and type(command.event) is ResponseData:
                 pieces.append(command.event.data)
