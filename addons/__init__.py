@@ -14,11 +14,9 @@ Where things are, in the order in which a request meets them:
 - ``accounts/``: the pool: which account serves, which one cools.
 - ``stream.py``: the one room that knows mitmproxy's HTTP layer. Its parts: ``driver.py`` (who
   decides about a flow), ``intake.py`` (the client's half), ``sending.py`` (the upstream's half),
-  ``chunks.py`` (whole chunks at once), ``deadlines.py`` (how long is waited), ``tunnel.py`` (WebSocket), ``production.py`` (bodies that
-  are made while they are sent),
-  ``dispatch.py`` (hooks from a table), ``pump.py`` (events in fewer turns), ``switch.py``
-  (commands between streams and connections), ``shortcuts.py`` (what mitmproxy does many times in
-  every request, quickly).
+  ``deadlines.py`` (how long is waited), ``tunnel.py`` (WebSocket), ``production.py`` (bodies that
+  are made while they are sent).
+- ``quick/``: what mitmproxy does with every request, in fewer steps.
 - ``relay.py``: a committed answer on its way to the client, chunk by chunk; ``generation.py``: an
   answer that a provider makes itself.
 - ``verbatim.py``: requests of floway's own whose headers go as they are given.

@@ -24,7 +24,7 @@ from mitmproxy.exceptions import AddonHalt
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData
 
-from addons import dispatch, messages, pump, shortcuts, switch
+from addons import messages, quick
 from addons.answers import (
     error_response,
     health,
@@ -134,8 +134,7 @@ class Gateway:
 
     def load(self, _loader: Loader) -> None:
         """mitmproxy is changed while floway is loaded, and no longer."""
-        self._undo += [install(oversized_head()), dispatch.install()]
-        self._undo += [pump.install(), switch.install(), shortcuts.install()]
+        self._undo += [install(oversized_head()), quick.install()]
 
     def done(self) -> None:
         while self._undo:

@@ -32,8 +32,8 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 
-from addons.chunks import whole_chunks
 from addons.driver import Origin
+from addons.quick.chunks import whole_chunks
 
 type Commands = layer.CommandGenerator[None]
 type ReadBody = Callable[[Http1Client, events.Event], Commands]

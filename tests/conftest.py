@@ -44,7 +44,13 @@ def pytest_collection_finish() -> None:
 
 CHANGED_BY_FLOWAY = (
     ("mitmproxy.addonmanager", "AddonManager"),
+    ("mitmproxy.addons.asgiapp", "ASGIApp"),
+    ("mitmproxy.addons.maplocal", "MapLocal"),
+    ("mitmproxy.hooks", "Hook"),
+    ("mitmproxy.http", "Headers"),
+    ("mitmproxy.http", "MessageData"),
     ("mitmproxy.log", "LegacyLogEvents"),
+    ("mitmproxy.optmanager", "_Option"),
     ("mitmproxy.proxy.server", "ConnectionHandler"),
     ("mitmproxy.proxy.layers.http", "HttpLayer"),
     ("mitmproxy.proxy.layers.http", "Http1Server"),

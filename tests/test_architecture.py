@@ -43,8 +43,8 @@ KNOWS_THE_LAYERS = {
     "addons.sending": "the stream's half that sends another attempt",
     "addons.tunnel": "the stream's half that speaks WebSocket",
     "addons.intake": "the stream's half that reads the request of a client",
-    "addons.pump": "feeds the outermost layer of a connection",
-    "addons.switch": "sends commands on between a connection's streams and its ends",
+    "addons.quick.pump": "feeds the outermost layer of a connection",
+    "addons.quick.switch": "sends commands on between a connection's streams and its ends",
     "addons.debug.witness": "shows an attempt with the hooks that mitmproxy itself would use",
 }
 

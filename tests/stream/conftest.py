@@ -33,7 +33,7 @@ from mitmproxy.addons import (
 )
 from mitmproxy.master import Master
 
-from addons import dispatch, pump
+from addons.quick import dispatch, pump
 from addons.stream import install
 from tests.stream.behaviours import succeed
 from tests.stream.clients import Client, Http1Client, Http2Client

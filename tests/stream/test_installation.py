@@ -15,8 +15,8 @@ from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import Http1Server, HttpLayer
 from mitmproxy.tools.dump import DumpMaster
 
-from addons import shortcuts
 from addons.driver import is_origin_form
+from addons.quick import shortcuts
 from addons.stream import AttemptStream, install
 from tests.stream.behaviours import break_off, refuse, reset, succeed
 from tests.stream.clients import Http1Client

@@ -14,7 +14,7 @@
 
 Measured together: a tenth of the CPU time of a small request. Rests on ``MessageData``,
 ``Headers``, ``_Option``, ``set_task_debug_info``, ``MapLocal`` and ``ASGIApp`` of mitmproxy
-12.2.3; ``tests/test_shortcuts.py`` compares.
+12.2.3; ``tests/quick/test_shortcuts.py`` compares.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from mitmproxy.master import Master
 from mitmproxy.proxy.layers.http import HttpRequestHook, HttpResponseHook
 from mitmproxy.test import tflow
 
-from addons import dispatch
+from addons.quick import dispatch
 
 
 def replaced() -> tuple[Any, ...]:

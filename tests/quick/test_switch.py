@@ -27,7 +27,7 @@ from mitmproxy.proxy.layers.http import (
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.test import tflow
 
-from addons import switch
+from addons.quick import switch
 
 ORIGINAL = HttpLayer.event_to_child
 

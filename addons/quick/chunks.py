@@ -6,7 +6,7 @@ the buffer as a plain chunk (a size of up to eight digits, no extension) and is 
 taken here. All else is left to h11: a chunk's beginning, extensions, the last chunk, trailers, and
 what is wrong.
 
-Rests on ``ChunkedReader`` of h11 0.16; ``tests/test_chunks.py`` compares. Pure.
+Rests on ``ChunkedReader`` of h11 0.16; ``tests/quick/test_chunks.py`` compares. Pure.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ request, and are done differently here, with the same outcome:
 
 Rests on two methods of mitmproxy 12.2.3, ``server_event`` and ``hook_task`` of
 ``mitmproxy/proxy/server.py``: the first feeds events one at a time, the second feeds the end of a
-hook. ``tests/test_pump.py`` compares the two pumps.
+hook. ``tests/quick/test_pump.py`` compares the two pumps.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from mitmproxy.optmanager import _Option
 from mitmproxy.test import taddons, tflow
 from mitmproxy.utils import asyncio_utils
 
-from addons import shortcuts
+from addons.quick import shortcuts
 
 ORIGINAL = vars(MessageData)["__post_init__"]
 

@@ -11,7 +11,7 @@ from h11._receivebuffer import ReceiveBuffer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from addons.chunks import whole_chunks
+from addons.quick.chunks import whole_chunks
 
 DATA = st.binary(min_size=1, max_size=40)
 PLAIN = DATA.map(lambda data: b"%x\r\n%b\r\n" % (len(data), data))

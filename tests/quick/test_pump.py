@@ -20,7 +20,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 from mitmproxy.utils.asyncio_utils import set_eager_task_factory
 
-from addons import pump
+from addons.quick import pump
 
 ORIGINAL = (ConnectionHandler.server_event, ConnectionHandler.hook_task)
 

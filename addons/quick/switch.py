@@ -3,7 +3,7 @@
 The layer asks of each command which of nine kinds it is, one after the other; most are of the last
 ones. Here a command's class is looked at, the usual ones first. Nothing else is different.
 
-Rests on ``HttpLayer.event_to_child`` of mitmproxy 12.2.3; ``tests/test_switch.py`` compares.
+Rests on ``HttpLayer.event_to_child`` of mitmproxy 12.2.3; ``tests/quick/test_switch.py`` compares.
 """
 
 from __future__ import annotations
