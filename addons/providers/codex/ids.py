@@ -29,6 +29,7 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """A digit with its upper two bits set to those of RFC 9562's variant."""
 
 _V7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_ANY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-([1-8])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -42,6 +43,12 @@ def official_installation(value: str) -> str | None:
     """``value`` in lower case when it is a UUIDv4, the form of an installation id, else None."""
     lowered = value.lower()
     return lowered if _V4.fullmatch(lowered) else None
+
+
+def version(value: str) -> int:
+    """Of a UUID in lower case; 0 for what is none."""
+    found = _ANY.fullmatch(value)
+    return int(found[1]) if found is not None else 0
 
 
 def usable(value: str) -> bool:

@@ -216,11 +216,20 @@ class Writer:
         form = self._forms.of(kind, role or "") if isinstance(kind, str) else None
         if form is None:
             return {**item, **changes} if changes else item
+        if index == 0 and "id" in item:
+            form = self._first_form(item, kind, role or "", form)
         if changes:
             return self.write({**item, **changes}, form, turn)
         if ("id" in item or not form.prefix) and _is_complete(item, form):
             return item
         return self.write(item, form, turn)
+
+    def _first_form(self, item: Json, kind: str, role: str, form: ItemForm) -> ItemForm:
+        """That of the message with the instructions, where an official caller has made it itself:
+        which it is, its id says."""
+        leading = self._forms.of(kind, role, leading=True)
+        differs = leading is not None and leading.uuid != form.uuid
+        return leading if leading and differs and _is_known(item["id"], leading) else form
 
     def write(self, item: Json, form: ItemForm, turn: str) -> Json:
         """An item in a form: its own id where that is of the form, and a new one else."""
@@ -234,7 +243,7 @@ class Writer:
         made_at = self._made_at + int(digest[28:30], 16)
         made = content.copy()
         if form.prefix:
-            known = own is not None and _is_known(own, form.prefix)
+            known = own is not None and _is_known(own, form)
             made["id"] = own if known else self._id(form, digest, made_at)
         if content is not item and "status" in item and "status" in form.place:
             made["status"] = item["status"]
@@ -316,7 +325,7 @@ def _metadata(form: ItemForm, content: Json, turn: str, made_at: int, digest: st
 def _is_complete(item: Json, form: ItemForm) -> bool:
     """Whether an item is as the release sends it: it keeps its own spelling."""
     if form.prefix:
-        if not _is_known(item.get("id"), form.prefix):
+        if not _is_known(item.get("id"), form):
             return False
     elif "id" in item and "id" not in form.order:
         return False
@@ -343,14 +352,13 @@ def _message_changes(item: Json) -> Json:
     return changes
 
 
-def _is_known(value: Any, prefix: str) -> bool:
-    return (
-        isinstance(value, str)
-        and value.startswith(prefix)
-        and len(prefix) < len(value) <= MAX_ID
-        and value.isascii()
-        and value.isprintable()
-    )
+def _is_known(value: Any, form: ItemForm) -> bool:
+    """Whether an id is of the form: what the upstream has made, or a client of this release."""
+    if not isinstance(value, str) or not value.startswith(form.prefix):
+        return False
+    if form.uuid is not None:
+        return ids.version(value[len(form.prefix) :]) == form.uuid
+    return len(form.prefix) < len(value) <= MAX_ID and value.isascii() and value.isprintable()
 
 
 def _type(tool: Any) -> Any:

@@ -25,6 +25,8 @@ from fingerprints.profile import Shape
 type Json = dict[str, Any]
 
 THREAD = "0197c0de-0000-7000-8000-000000000001"
+UUID_7 = "0197c0de-1111-7000-8000-000000000003"
+UUID_5 = "bddbe8e2-013f-5b6b-8f37-b905f4a9964a"
 OTHER_THREAD = "0197c0de-0000-7000-8000-000000000002"
 
 NEW_RELEASE, OLD_RELEASE = load("codex@0.169.0"), load("codex@0.142.0")
@@ -167,6 +169,20 @@ def test_system_becomes_developer_everywhere() -> None:
     assert [each["role"] for each in found["input"]] == ["user", "developer"]
 
 
+def test_an_official_caller_s_own_message_with_the_instructions() -> None:
+    """0.169.0 behind a provider of the user's own: without metadata, told by its id alone."""
+    text = [{"type": "input_text", "text": "Be brief."}]
+    own = {"type": "message", "id": f"msg_{UUID_5}", "role": "developer", "content": text}
+    found = shaped({"input": [own, own]}, FULL)["input"]
+    made = shaped({"instructions": "Be brief.", "input": "hello"}, FULL)["input"][0]
+    assert found[0] == {**made, "id": own["id"]}
+    assert list(found[0]) == list(made)
+    assert ids.version(found[1]["id"].removeprefix("msg_")) == 7
+    assert found[1][PASSTHROUGH] != found[0][PASSTHROUGH]
+    lite = shaped({"input": [own]}, LITE)["input"][0]
+    assert ids.version(lite["id"].removeprefix("msg_")) == 7, "there, it has another form"
+
+
 def test_an_assistants_text_is_output() -> None:
     found = item({"role": "assistant", "content": "done"})
     assert found["content"] == [{"type": "output_text", "text": "done"}]
@@ -175,7 +191,10 @@ def test_an_assistants_text_is_output() -> None:
 @pytest.mark.parametrize(
     ("given", "prefix", "kept"),
     [
-        ({"type": "message", "id": "msg_1", "role": "user"}, "msg_", True),
+        ({"type": "message", "id": "msg_1", "role": "assistant"}, "msg_", True),
+        ({"type": "message", "id": f"msg_{UUID_7}", "role": "user"}, "msg_", True),
+        ({"type": "message", "id": f"msg_{UUID_5}", "role": "user"}, "msg_", False),
+        ({"type": "message", "id": "msg_1", "role": "user"}, "msg_", False),
         ({"type": "message", "id": "ses_1", "role": "user"}, "msg_", False),
         ({"type": "message", "id": "rs_1", "role": "user"}, "msg_", False),
         ({"type": "message", "id": "msg_", "role": "user"}, "msg_", False),
