@@ -86,6 +86,20 @@ def test_a_conversation(
     ]
 
 
+@pytest.mark.parametrize("way", ["base_url", "own_provider"])
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_model_of_the_full_shape(floway: Floway, release: str, way: Way, tmp_path: Path) -> None:
+    """With a provider of one's own the newer release says the instructions itself, in the input."""
+    floway.sandbox.forget()
+    codex = CodexCli.make(find_client(f"codex-{release}", "codex"), tmp_path, floway, way)
+    done = codex.exec("-m", "gpt-5.5", "-s", "danger-full-access", TOOL)
+    assert done.code == 0, done
+    assert "sandbox-42" in done.out, done
+    entries = floway.sandbox.requests()
+    assert gate_refusals(entries, other_release=release not in floway_profile(floway)) == []
+    assert {request.status for request in model_requests(entries)} <= {101, 200}
+
+
 @pytest.mark.parametrize("release", RELEASES)
 def test_start_up_calls_have_the_accounts_identity(
     floway: Floway, release: str, tmp_path: Path
