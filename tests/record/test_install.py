@@ -15,7 +15,8 @@ from replay.record.errors import RecordError, UnknownRelease
 from replay.record.install import CODEX, cache_folder, install, near_releases
 from tests.record.conftest import install_fake
 
-NPM = f"""#!{sys.executable}
+NPM = f"""#!/bin/sh
+"exec" "{sys.executable}" "$0" "$@"
 import json, os, pathlib, sys, time
 words = [word for word in sys.argv[1:] if not word.startswith("--")]
 with open(os.environ["NPM_LOG"], "a") as log:

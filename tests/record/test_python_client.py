@@ -13,7 +13,8 @@ from replay.record.install import Package
 from replay.record.python_client import install
 
 SDK = Package("some-sdk", "some", "")
-PYTHON = f"""#!{sys.executable}
+PYTHON = f"""#!/bin/sh
+"exec" "{sys.executable}" "$0" "$@"
 import os, pathlib, shutil, sys
 words = [word for word in sys.argv[1:] if not word.startswith("--")]
 with open(os.environ["PIP_LOG"], "a") as log:

@@ -19,7 +19,8 @@ from replay.record.install import Installed, Package
 from replay.record.python_client import Installed as InstalledPython
 from replay.record.third_party import KEY, Client, ClientScenario
 
-FAKE = """#!{python}
+FAKE = """#!/bin/sh
+"exec" "{python}" "$0" "$@"
 import json, os, pathlib, sys
 home = pathlib.Path(os.environ["HOME"])
 with open(home / "starts", "a") as log:
