@@ -228,8 +228,9 @@ class Writer:
         """That of the message with the instructions, where an official caller has made it itself:
         which it is, its id says."""
         leading = self._forms.of(kind, role, leading=True)
-        differs = leading is not None and leading.uuid != form.uuid
-        return leading if leading and differs and _is_known(item["id"], leading) else form
+        if leading is None or leading.uuid in (None, form.uuid):
+            return form
+        return leading if _is_known(item["id"], leading) else form
 
     def write(self, item: Json, form: ItemForm, turn: str) -> Json:
         """An item in a form: its own id where that is of the form, and a new one else."""

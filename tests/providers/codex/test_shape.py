@@ -183,6 +183,16 @@ def test_an_official_caller_s_own_message_with_the_instructions() -> None:
     assert ids.version(lite["id"].removeprefix("msg_")) == 7, "there, it has another form"
 
 
+def test_where_that_message_has_no_id_none_is_taken_for_it() -> None:
+    """0.150.1 goes on over a WebSocket with a developer message of its own."""
+    release = load("codex@0.150.1")
+    text = [{"type": "input_text", "text": "Be brief."}]
+    own = {"type": "message", "id": f"msg_{UUID_7}", "role": "developer", "content": text}
+    options = {"thread_id": THREAD, "forms": item_forms(release, "lite")}
+    found = bring({"input": [own]}, release.shapes["lite"], **options)["input"]
+    assert found[0]["id"] == own["id"]
+
+
 def test_an_assistants_text_is_output() -> None:
     found = item({"role": "assistant", "content": "done"})
     assert found["content"] == [{"type": "output_text", "text": "done"}]
