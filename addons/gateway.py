@@ -37,6 +37,7 @@ from addons.answers import (
 )
 from addons.attempts import ExchangeDriver, Witness
 from addons.debug.description import describe, trimmed
+from addons.debug.focus import the_list
 from addons.debug.replaying import asked_of, told
 from addons.destinations import is_own, is_this_machine, named_host
 from addons.driver import Origin, Replan, drive, driver_of, release
@@ -216,7 +217,7 @@ class Gateway:
         await driver.begin()
         if driver.production is not None:
             self._productions.add(driver.production)
-        if ctx.master.addons.get("view") is not None:  # somebody may look at it already
+        if the_list() is not None:  # somebody may look at it already
             describe(flow, driver.exchange, driver.max_attempts)
 
     def _repeat(self, flow: http.HTTPFlow) -> None:

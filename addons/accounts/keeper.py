@@ -16,6 +16,7 @@ from typing import Final
 from addons.accounts.authority import Authority
 from addons.accounts.credentials.document import Document
 from addons.accounts.credentials.store import Credentials
+from addons.accounts.credentials.vault import Vault
 from addons.accounts.errors import AccountError, SignInEnded, SignInUnavailable
 from addons.accounts.model import Account, AccountState
 from addons.accounts.pool import Pool
@@ -30,6 +31,19 @@ PERIOD: Final = 1.0
 
 type Admit = Callable[[Account], str]
 """Why an account can't be served here, or ""."""
+
+
+def kept_accounts(vault: Vault, authority: Authority) -> list[Account]:
+    """A provider's accounts that are kept, as they are now. Blocking.
+
+    Raises:
+        AccountError: a file can't be used, or others can read it.
+    """
+    vault.check()
+    return [
+        Account(authority.provider, each.shown, each.handle, authority.credential(each.secret))
+        for each in vault.documents(authority.provider)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any, Final
 
 import orjson
@@ -58,6 +59,12 @@ class Items(list[Any]):
         self.repeated = repeated
         self.made = made
         self.body = body
+
+
+def same_objects(before: Sequence[Any], items: Sequence[Any]) -> int:
+    """How many items at the beginning are the very same objects."""
+    same = [*map(is_, before, items)]
+    return same.index(False) if False in same else len(same)
 
 
 @dataclass(slots=True, eq=False)

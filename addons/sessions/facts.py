@@ -11,12 +11,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import is_
 from typing import Any, Final
 
 import orjson
 
-from addons.front.earlier import Items
+from addons.front.earlier import Items, same_objects
 
 DIGEST_BYTES = 8
 """Of a prefix's name. Equal names by chance would cost a wrong number in a report, no more."""
@@ -165,7 +164,7 @@ def chain(prompt: Prompt, model: str, before: str = "") -> Chain:
     known = 0
     if kept is not None and (kept.model, kept.before) == (model, before):
         if kept.names[: kept.head] == names:
-            known = kept.alike(prompt.items)
+            known = same_objects(kept.items, prompt.items)
         names += kept.names[head : head + known]
         sizes += kept.sizes[head : head + known]
     _extend(names, sizes, names[-1] if names else name, prompt.items[known:])
@@ -192,11 +191,6 @@ class _Named:
     head: int
     names: list[str]
     sizes: list[int]
-
-    def alike(self, items: Sequence[Any]) -> int:
-        """How many items at the beginning are the very same objects."""
-        same = [*map(is_, self.items, items)]
-        return same.index(False) if False in same else len(same)
 
 
 def _extend(names: list[str], sizes: list[int], name: str, parts: Iterable[Any]) -> None:

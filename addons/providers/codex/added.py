@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from addons.accounts.credentials.store import Credentials
 from addons.accounts.credentials.vault import Vault
-from addons.accounts.keeper import Keeper
+from addons.accounts.keeper import Keeper, kept_accounts
 from addons.accounts.model import Account
 from addons.accounts.pool import Pool
 from addons.accounts.refresh import Refresher
 from addons.accounts.states import States
-from addons.providers.codex.authority import PROVIDER, CodexAuthority
+from addons.providers.codex.authority import CodexAuthority
 from addons.providers.codex.credentials import Credential
 from addons.settings import Settings
 from addons.store.contract import Store
@@ -24,13 +24,7 @@ def added(settings: Settings) -> list[Account]:
     Raises:
         AccountError: a file can't be used, or others can read it.
     """
-    vault = vault_of(settings)
-    vault.check()
-    authority = CodexAuthority(settings)
-    return [
-        Account(PROVIDER, document.shown, document.handle, authority.credential(document.secret))
-        for document in vault.documents(PROVIDER)
-    ]
+    return kept_accounts(vault_of(settings), CodexAuthority(settings))
 
 
 def keeper(

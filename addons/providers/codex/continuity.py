@@ -6,12 +6,12 @@ Pure. A signal's text never goes upstream; ids are derived from it (:mod:`.ids`)
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from addons.providers.codex import ids
+from addons.sessions.naming import agent_session
 
 type Json = dict[str, Any]
 
@@ -36,10 +36,6 @@ _OF_ONE_CONVERSATION = frozenset({"prompt_cache_key", "header idempotency-key"})
 
 _MADE_BY_SDK = "stainless-"
 """Begins the idempotency keys that SDKs make for each request by themselves."""
-
-MAX_USER_ID = 4096
-
-_AGENT_SESSION = re.compile(r"user_[^\s]*_session_([0-9A-Za-z-]{8,64})")
 
 MAX_MARKS = 24
 """Items at the end of an input that are looked at for ids."""
@@ -119,25 +115,6 @@ def _named(
     key = headers.get("idempotency-key", "")
     if not key.startswith(_MADE_BY_SDK):
         yield "header idempotency-key", key
-
-
-def agent_session(user_id: Any) -> str | None:
-    """The session that Claude Code writes into ``metadata.user_id``; None in any other user id.
-
-    Two forms: JSON text with a ``session_id``, and ``user_HASH_account_ID_session_UUID`` before
-    it. A bare user id names a person, and not a conversation (codex-wire.md §7.2).
-    """
-    if not isinstance(user_id, str) or len(user_id) > MAX_USER_ID:
-        return None
-    if user_id.lstrip().startswith("{"):
-        try:
-            found = json.loads(user_id)
-        except (ValueError, RecursionError):
-            return None
-        session = found.get("session_id")
-        return session if isinstance(session, str) else None
-    match = _AGENT_SESSION.fullmatch(user_id)
-    return match[1] if match else None
 
 
 def without_keys(body: Json) -> Json:

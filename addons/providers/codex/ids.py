@@ -9,7 +9,6 @@ would name a year far ahead.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import time
@@ -17,6 +16,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+
+from addons.sessions.naming import digest as digest
 
 MAX_LENGTH = 256
 """Longest id that is taken from a caller, in characters."""
@@ -28,41 +29,30 @@ _EPOCH = "019b"
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """A digit with its upper two bits set to those of RFC 9562's variant."""
 
-_V7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_ANY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-([1-8])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-([1-8])[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def official(value: str) -> str | None:
     """``value`` in lower case when it is a UUIDv7, else None."""
     lowered = value.lower()
-    return lowered if _V7.fullmatch(lowered) else None
+    return lowered if version(lowered) == 7 else None
 
 
 def official_installation(value: str) -> str | None:
     """``value`` in lower case when it is a UUIDv4, the form of an installation id, else None."""
     lowered = value.lower()
-    return lowered if _V4.fullmatch(lowered) else None
+    return lowered if version(lowered) == 4 else None
 
 
 def version(value: str) -> int:
     """Of a UUID in lower case; 0 for what is none."""
-    found = _ANY.fullmatch(value)
+    found = _UUID.fullmatch(value)
     return int(found[1]) if found is not None else 0
 
 
 def usable(value: str) -> bool:
     """Whether a caller's id of any form may be read: 1 to 256 printable characters."""
     return 0 < len(value) <= MAX_LENGTH and value.isprintable() and not value.isspace()
-
-
-def digest(*parts: str) -> bytes:
-    """SHA-256 over parts with their lengths, so that no two lists of parts run together."""
-    pieces: list[bytes] = []
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        pieces += (len(raw).to_bytes(8, "big"), raw)
-    return hashlib.sha256(b"".join(pieces)).digest()
 
 
 @lru_cache(maxsize=1024)  # each turn of a conversation asks for the same few ids

@@ -13,12 +13,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import is_
 from typing import Any, Final
 
 import orjson
 
 from addons.errors import BadRequest
+from addons.front.earlier import same_objects
 from addons.providers.codex import continuity, ids
 from fingerprints.item_forms import ANY_PART, ItemForm, ItemForms
 from fingerprints.serial import Text, dumps
@@ -69,11 +69,6 @@ class Written:
     keys: list[str] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
 
-    def alike(self, given: Sequence[Any]) -> int:
-        """How many items at the beginning are the very same objects."""
-        same = [*map(is_, self.given, given)]
-        return same.index(False) if False in same else len(same)
-
 
 class Input(list[Json]):
     """Items in official form.
@@ -122,7 +117,7 @@ def normalised(
     before = made.get(WRITTEN)
     if before is None or before.how != how:
         before = Written(how)
-    known = before.alike(given)
+    known = same_objects(before.given, given)
     turns = turn_ids(given, thread_id, continued=continued, known=before.turns[:known])
     written, keys, texts = before.items[:known], before.keys[:known], before.texts[:known]
     writer.resume(keys)

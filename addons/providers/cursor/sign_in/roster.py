@@ -12,7 +12,7 @@ from addons.accounts.authority import Reason, Secret
 from addons.accounts.credentials.store import Credentials
 from addons.accounts.credentials.vault import Vault
 from addons.accounts.errors import AccountError
-from addons.accounts.keeper import Keeper
+from addons.accounts.keeper import Keeper, kept_accounts
 from addons.accounts.model import Account
 from addons.accounts.pool import Pool
 from addons.accounts.refresh import Refresher
@@ -66,12 +66,7 @@ def added(settings: Settings, authority: CursorAuthority) -> list[Account]:
     Raises:
         AccountError: a file can't be used, or others can read it.
     """
-    vault = _vault(settings)
-    vault.check()
-    return [
-        Account(PROVIDER, document.shown, document.handle, authority.credential(document.secret))
-        for document in vault.documents(PROVIDER)
-    ]
+    return kept_accounts(_vault(settings), authority)
 
 
 def keeper(

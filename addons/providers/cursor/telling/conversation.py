@@ -6,8 +6,6 @@ that two callers who say the same share nothing. Nothing of what they say can be
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,6 +14,7 @@ from typing import Any, Final
 
 from addons.front.contract import Json
 from addons.providers.cursor.telling.reading import billing_line, opening
+from addons.sessions.naming import agent_session, digest
 
 SESSION_HEADERS: Final = (
     "x-claude-code-session-id",
@@ -37,9 +36,7 @@ OPENING_CHARACTERS: Final = 4096
 """Likewise of the first words of the user."""
 
 MAX_NAME: Final = 256
-_MAX_USER_ID: Final = 4096
 _CCH: Final = re.compile(r"\bcch=([^;\s]+)")
-_OLD_USER_ID: Final = re.compile(r"user_[^\s]*_session_([0-9A-Za-z-]{8,64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Conversation:
         Args:
             generation: how often the upstream has spoiled its id, see :mod:`.checkpoints`.
         """
-        raw = bytearray(_digest("id", self.key, str(generation))[:16])
+        raw = bytearray(digest("id", self.key, str(generation))[:16])
         raw[6] = (raw[6] & 0x0F) | 0x40
         raw[8] = (raw[8] & 0x3F) | 0x80
         return str(uuid.UUID(bytes=bytes(raw)))
@@ -88,17 +85,17 @@ def resolve(
     source, name = next(_names(headers, body, request or {}), ("content", _word(body.get("model"))))
     system, first = opening(body)
     beginning = (system[:SYSTEM_CHARACTERS], first[:OPENING_CHARACTERS])
-    session = _digest("session", principal, source, name)
+    session = digest("session", principal, source, name)
     if source == "content":
-        session = _digest("content", principal, name, *beginning)
-    key = _digest("thread", session.hex(), *beginning)
+        session = digest("content", principal, name, *beginning)
+    key = digest("thread", session.hex(), *beginning)
     return Conversation(session.hex(), key.hex(), source)
 
 
 def _names(headers: Mapping[str, str], body: Json, request: Json) -> Iterator[tuple[str, str]]:
     metadata = body.get("metadata")
     user = metadata.get("user_id") if isinstance(metadata, dict) else None
-    named = [("metadata.user_id", _agent_session(user))]
+    named = [("metadata.user_id", agent_session(user))]
     named += [(f"header {name}", headers.get(name)) for name in SESSION_HEADERS]
     for member in SESSION_MEMBERS:
         value = body.get(member)
@@ -112,36 +109,7 @@ def _names(headers: Mapping[str, str], body: Json, request: Json) -> Iterator[tu
         yield "cch", found[1]
 
 
-def _agent_session(user_id: Any) -> str | None:
-    """The session that Claude Code writes into ``metadata.user_id``; None in any other user id.
-
-    Two forms: JSON text with a ``session_id``, and ``user_HASH_account_ID_session_UUID`` before
-    it. A bare user id names a person, and not a conversation.
-    """
-    if not isinstance(user_id, str) or len(user_id) > _MAX_USER_ID:
-        return None
-    if user_id.lstrip().startswith("{"):
-        try:
-            found = json.loads(user_id)
-        except (ValueError, RecursionError):
-            return None
-        session = found.get("session_id")
-        return session if isinstance(session, str) else None
-    match = _OLD_USER_ID.fullmatch(user_id)
-    return match[1] if match else None
-
-
 def _word(value: Any) -> str:
     """``value`` where it can name something, else ""."""
     text = value.strip() if isinstance(value, str) else ""
     return text if len(text) <= MAX_NAME and text.isprintable() else ""
-
-
-def _digest(*parts: str) -> bytes:
-    """SHA-256 over parts with their lengths, so that no two lists of parts run together."""
-    sha = hashlib.sha256()
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        sha.update(len(raw).to_bytes(8, "big"))
-        sha.update(raw)
-    return sha.digest()
