@@ -7,6 +7,7 @@ from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
 from addons.errors import FlowayError
+from addons.providers.upstream import Upstream
 
 BACKEND: Final = "https://api2.cursor.sh"
 """Sign-in, models, usage, configuration, and ``RunSSE``; many clients send ``Run`` there too."""
@@ -22,47 +23,28 @@ type Way = Literal["auto", "http2", "http1"]
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An origin, with a path prefix where its URL has one."""
+class Endpoint(Upstream):
+    """An upstream of this provider: its URL has nothing but scheme, host, port and path."""
 
-    scheme: str
-    host: str
-    port: int
-    prefix: str = ""
+    __slots__ = ()
 
     @classmethod
     def parse(cls, url: str) -> Self:
         """
         Raises:
-            FlowayError: not an http(s) URL with a host.
+            FlowayError: not an http(s) URL with a host, or more than a base URL.
         """
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise FlowayError(f"upstream {url!r} is no URL: {error}") from None
-        if parts.scheme not in ("http", "https") or not host or port == 0:
-            raise FlowayError(f"upstream {url!r} must be an http:// or https:// URL with a host")
+        endpoint = super().parse(url)
+        parts = urlsplit(url)
         if parts.username is not None or parts.query or parts.fragment:
             raise FlowayError(
-                f"upstream at {host!r} must be a base URL: no user, query or fragment"
+                f"upstream at {endpoint.host!r} must be a base URL: no user, query or fragment"
             )
-        return cls(parts.scheme, host, port or _usual(parts.scheme), parts.path.rstrip("/"))
+        return endpoint
 
     @property
     def secure(self) -> bool:
         return self.scheme == "https"
-
-    @property
-    def authority(self) -> str:
-        """Value of ``:authority`` and ``host``; the port only where it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _usual(self.scheme) else f"{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.prefix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +60,3 @@ class Hosts:
     backend: Endpoint
     agent: Endpoint
     way: Way = "auto"
-
-
-def _usual(scheme: str) -> int:
-    return 443 if scheme == "https" else 80
